@@ -1,0 +1,1 @@
+namespace lens { const char *checkpointPlaceholder(); const char *checkpointPlaceholder() { return ""; } }

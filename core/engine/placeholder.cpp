@@ -1,0 +1,1 @@
+namespace lens { const char *enginePlaceholder(); const char *enginePlaceholder() { return ""; } }

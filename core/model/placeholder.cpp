@@ -1,0 +1,1 @@
+namespace lens { const char *modelPlaceholder(); const char *modelPlaceholder() { return ""; } }

@@ -1,0 +1,1 @@
+namespace lens { const char *storePlaceholder(); const char *storePlaceholder() { return ""; } }

@@ -1,0 +1,1 @@
+namespace lens { const char *textPlaceholder(); const char *textPlaceholder() { return ""; } }
