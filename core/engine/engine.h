@@ -7,7 +7,8 @@
 
 #include "base/progress.h"
 #include "base/result.h"
-#include "engine/modelinfo.h"
+#include "convert/conversion.h"
+#include "model/modelinfo.h"
 #include "engine/sampling.h"
 #include "probe/frames.h"
 #include "text/chattemplate.h"
@@ -29,23 +30,6 @@ class LanguageModel;
 struct LoadOptions {
     std::string device = "auto";
     std::string dtype = "auto";
-};
-
-enum class ConversionTarget { Supra, T2r, Linear };
-enum class DecayKind { Lightning, RetNet, None };
-enum class FeatureMapKind { Relu, Elu1, Hedgehog };
-enum class FeatureInit {
-    Random,    ///< the method's own: uniform(+-1/sqrt(fan_in)); nonsense until uptrained
-    Identity,  ///< documented variant: phi(x) = relu(x); keeps more of the original, still untrained
-};
-
-struct ConvertOptions {
-    ConversionTarget target = ConversionTarget::Supra;
-    DecayKind decay = DecayKind::Lightning;
-    FeatureMapKind featureMap = FeatureMapKind::Relu;
-    FeatureInit init = FeatureInit::Random;
-    std::uint64_t seed = 0;
-    std::vector<std::int64_t> layers;  ///< layers to convert; empty = all
 };
 
 struct MemoryEstimate {
@@ -91,10 +75,6 @@ Result<LoadedModelPtr> loadModel(const std::string &specification, const LoadOpt
 /// not change are shared with `source`.
 Result<LoadedModelPtr> convertModel(const LoadedModelPtr &source, const ConvertOptions &options, std::stop_token stop = {},
                                     const ProgressFn &progress = {});
-
-/// The "@..." part of a specification.
-Result<ConvertOptions> parseConversion(std::string_view text);
-std::string toString(const ConvertOptions &options);
 
 enum class SaveFormat { SupraLens, OpenLm };
 

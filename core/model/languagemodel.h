@@ -1,0 +1,43 @@
+// Seam 1: immutable weights that turn tokens into logits. Shared between columns and threads.
+#pragma once
+
+#include "mixer/sequencemixer.h"
+#include "model/modelinfo.h"
+#include "model/modelstate.h"
+
+#include <torch/torch.h>
+
+namespace lens {
+
+enum class LogitsWanted {
+    All,   ///< [B,T,V]
+    Last,  ///< [B,1,V]
+    None,  ///< an undefined tensor: only the state is of interest
+};
+
+struct ForwardOptions {
+    LogitsWanted logits = LogitsWanted::All;
+    Execution execution;
+    ProbeSink *probe = nullptr;
+};
+
+class LanguageModel {
+public:
+    virtual ~LanguageModel() = default;
+
+    /// What the model knows of itself: shapes, layers, dtype, device. Name, path, tokenizer and the like are empty.
+    virtual ModelInfo describe() const = 0;
+
+    virtual at::Device device() const = 0;
+    virtual at::ScalarType dtype() const = 0;
+
+    virtual ModelState initialState(std::int64_t batch) const = 0;
+
+    /// Prefill and decode in one call: tokens [B,T] int64 on the model's device, T >= 1. Advances `state` by T.
+    /// Logits are float32. Throws c10::Error (out of memory, ids out of range); callers wrap it in guarded().
+    virtual at::Tensor forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const = 0;
+};
+
+using LanguageModelPtr = std::shared_ptr<const LanguageModel>;
+
+} // namespace lens

@@ -1,0 +1,50 @@
+// What is known about a model, as plain data for the window, the command line and the store.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lens {
+
+/// What mixes tokens in one layer, and its per-head decay.
+struct LayerInfo {
+    std::string mixer;          ///< "softmax", "supra", "t2r", "linear"
+    std::vector<double> gamma;  ///< decay per query head, 1 = none; empty where decay is not defined
+    std::int64_t slidingWindow = 0;  ///< softmax only; 0 = none
+};
+
+struct ModelInfo {
+    std::string name;           ///< short, for headings
+    std::string path;           ///< the model specification it was opened with
+    std::string format;         ///< "GGUF", "Hugging Face", "llama2.c", "open_lm"
+    std::string architecture;   ///< "llama", "mistral", "open_lm", ...
+    std::string mixer;          ///< that of all layers, or "hybrid"
+    std::string storage;        ///< "Q4_1 (210), Q8_0 (1), F32 (61)": stored types and tensor counts
+    std::string fingerprint;    ///< 32 hexadecimal digits; empty for models inspected but not loaded
+    std::string licence;        ///< as the file states it; empty when it does not
+    std::string origin;         ///< "converted from <fingerprint>, SUPRA, ..."; empty for models as they were loaded
+    bool untrained = false;     ///< converted and not uptrained: it talks nonsense
+
+    std::int64_t layerCount = 0, hiddenSize = 0, heads = 0, kvHeads = 0, keyDim = 0, valueDim = 0, feedForward = 0;
+    std::int64_t vocabulary = 0;
+    std::int64_t trainedContext = 0;  ///< tokens
+    std::uint64_t parameters = 0;
+    std::uint64_t fileBytes = 0;
+    std::uint64_t weightBytes = 0;        ///< in memory, in the chosen dtype
+    std::uint64_t kvBytesPerToken = 0;    ///< what softmax layers add per token; 0 for purely recurrent models
+    std::uint64_t stateBytes = 0;         ///< constant part: recurrent states, batch 1
+
+    std::string device;                   ///< "cpu", "cuda:0"; empty before loading
+    std::string deviceNote;               ///< why the wished device was not taken
+    std::string dtype;                    ///< "float32"
+    std::string tokenizer;                ///< its kind; empty when there is none
+    std::string chatTemplate;             ///< name of the recognised template; empty when there is none
+    std::string chatTemplateNote;         ///< why a template that is there cannot be used
+
+    std::vector<LayerInfo> layers;
+
+    bool isRecurrent() const { return kvBytesPerToken == 0; }
+};
+
+} // namespace lens
