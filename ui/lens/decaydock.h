@@ -1,0 +1,44 @@
+// Decay: how much of a key n tokens back is left, gamma^n, per head, beside how far the head (and the softmax head it
+// came from) really looks. To be put into a QDockWidget; its title is windowTitle().
+#pragma once
+
+#include "engine/modelinfo.h"
+#include "probe/frames.h"
+
+#include <QStringList>
+#include <QWidget>
+
+#include <memory>
+
+namespace lens {
+
+class Selection;
+
+class DecayDock : public QWidget {
+    Q_OBJECT
+
+public:
+    /// `selection` must outlive the dock.
+    explicit DecayDock(Selection *selection, QWidget *parent = nullptr);
+    ~DecayDock() override;
+
+    /// One name per column of the compare view, left to right. Forgets models and summaries.
+    void setColumns(const QStringList &names);
+    void setModel(int column, const ModelInfo &model);
+
+    /// What was measured on the column's text. The linear column's and the softmax column's are shown side by side.
+    void setSummary(int column, const AttentionSummary &summary);
+    void clearSummaries();
+
+    /// The column whose decay is on show: chosen by the user, else the first with decay.
+    int shownColumn() const;
+    void showColumn(int column);
+
+    QSize sizeHint() const override;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+} // namespace lens

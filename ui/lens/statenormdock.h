@@ -1,0 +1,51 @@
+// State norms: the Frobenius norm of every head's recurrent state after each token, live while a column generates.
+// Rows are layer x head, columns are tokens. To be put into a QDockWidget; its title is windowTitle().
+#pragma once
+
+#include "engine/modelinfo.h"
+#include "probe/frames.h"
+
+#include <QStringList>
+#include <QWidget>
+
+#include <memory>
+
+namespace lens {
+
+class Selection;
+
+class StateNormDock : public QWidget {
+    Q_OBJECT
+
+public:
+    /// `selection` must outlive the dock.
+    explicit StateNormDock(Selection *selection, QWidget *parent = nullptr);
+    ~StateNormDock() override;
+
+    /// One name per column of the compare view, left to right. Forgets columns that are gone.
+    void setColumns(const QStringList &names);
+    int columnCount() const;
+
+    void setModel(int column, const ModelInfo &model);
+
+    /// Cheap: stores the frame and redraws at most 30 times a second. Tokens from `firstToken` on are replaced, so a
+    /// regenerated answer overwrites the old one; tokens skipped stay empty.
+    void append(int column, const StateNormFrame &frame);
+
+    /// Texts of tokens, the first one at position `firstToken`; for the read-out. Later ones are forgotten.
+    void setTokenTexts(int column, qint64 firstToken, const QStringList &texts);
+
+    void clear(int column);
+
+    /// The column on show. Chosen by the user, else the first one with recurrent state.
+    int shownColumn() const;
+    void showColumn(int column);
+
+    QSize sizeHint() const override;
+
+private:
+    struct Impl;
+    std::unique_ptr<Impl> m_impl;
+};
+
+} // namespace lens
