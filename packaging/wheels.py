@@ -73,17 +73,18 @@ class Requirement:
 
 
 class Progress:
-    """A bar on a terminal; elsewhere lines `progress DONE TOTAL STAGE` (bytes) on stdout, at most four a second."""
+    """A bar on a terminal; elsewhere lines `progress DONE TOTAL STAGE` (bytes), at most one every `interval` seconds."""
 
-    def __init__(self, stream=sys.stdout):
+    def __init__(self, interval=0.25, stream=sys.stdout):
         self._stream = stream
         self._bar = stream.isatty()
+        self._interval = 0.25 if self._bar else interval
         self._shown = 0.0
 
     def show(self, stage, done, total):
         finished = done >= total
         now = time.monotonic()
-        if not finished and now - self._shown < 0.25:
+        if not finished and now - self._shown < self._interval:
             return
         self._shown = now
         if self._bar:
