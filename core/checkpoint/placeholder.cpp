@@ -1,1 +1,0 @@
-namespace lens { const char *checkpointPlaceholder(); const char *checkpointPlaceholder() { return ""; } }

@@ -1,0 +1,12 @@
+// The safetensors format: u64 length N, N bytes of JSON {name: {dtype, shape, data_offsets}}, then the data.
+#pragma once
+
+#include "checkpoint/storedtensor.h"
+
+namespace lens {
+
+/// Header and ranges of one file, checked strictly: every byte of the data belongs to exactly one tensor, every range
+/// has the size its type and shape say, and no key occurs twice. In the order of the header.
+Result<std::vector<StoredTensor>> readSafetensors(const MappedFilePtr &file);
+
+} // namespace lens

@@ -1,0 +1,78 @@
+#include "tensor/mappedfile.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace lens {
+
+namespace {
+
+tl::unexpected<Error> systemFailure(const std::string &what, int number, const std::filesystem::path &path)
+{
+    const ErrorCode code = number == ENOENT || number == ENOTDIR ? ErrorCode::NotFound : ErrorCode::Io;
+    const std::string advice = code == ErrorCode::NotFound ? "check the path"
+                               : number == EACCES          ? "check that you may read the file"
+                                                           : "";
+    return fail(code, what + ": " + std::system_category().message(number), path.string(), advice);
+}
+
+} // namespace
+
+MappedFile::MappedFile(std::filesystem::path path, int descriptor, std::span<const std::byte> bytes)
+    : m_path(std::move(path)), m_descriptor(descriptor), m_bytes(bytes)
+{
+}
+
+MappedFile::~MappedFile()
+{
+    if (!m_bytes.empty())
+        ::munmap(const_cast<std::byte *>(m_bytes.data()), m_bytes.size());
+    ::close(m_descriptor);
+}
+
+Result<MappedFilePtr> MappedFile::open(const std::filesystem::path &path)
+{
+    // O_NONBLOCK: opening a pipe would otherwise wait for a writer.
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (descriptor < 0)
+        return systemFailure("the file cannot be opened", errno, path);
+    struct stat status = {};
+    if (::fstat(descriptor, &status) != 0) {
+        const int number = errno;
+        ::close(descriptor);
+        return systemFailure("the file cannot be examined", number, path);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        ::close(descriptor);
+        return fail(ErrorCode::InvalidArgument, "this is not a regular file", path.string(), "choose a file");
+    }
+    std::span<const std::byte> bytes;
+    if (status.st_size > 0) {
+        const auto size = static_cast<std::size_t>(status.st_size);
+        void *address = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, descriptor, 0);
+        if (address == MAP_FAILED) {
+            const int number = errno;
+            ::close(descriptor);
+            return systemFailure("the file cannot be mapped into memory", number, path);
+        }
+        bytes = {static_cast<const std::byte *>(address), size};
+    }
+    return MappedFilePtr(new MappedFile(path, descriptor, bytes));
+}
+
+Result<void> MappedFile::checkUnchanged() const
+{
+    struct stat status = {};
+    if (::fstat(m_descriptor, &status) != 0)
+        return systemFailure("the file cannot be examined", errno, m_path);
+    if (static_cast<std::uint64_t>(status.st_size) < m_bytes.size())
+        return fail(ErrorCode::Truncated, "the file was cut short while it was in use", m_path.string(),
+                    "restore the file and open it again");
+    return {};
+}
+
+} // namespace lens

@@ -1,0 +1,44 @@
+// A file mapped into memory, read-only. Tensors that view it hold a shared pointer, so it stays mapped as long as any
+// of them lives.
+//
+// What happens when somebody changes the file meanwhile: a file that is replaced (written elsewhere and renamed over
+// it, as this program and package managers do) is harmless, the mapping keeps the old content. A file that is cut
+// short in place cannot be survived: reading beyond the new end kills the process with SIGBUS, and no lock prevents
+// it. checkUnchanged() narrows the window, and readers call it before they touch the bytes of a tensor.
+#pragma once
+
+#include "base/result.h"
+
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <span>
+
+namespace lens {
+
+class MappedFile {
+public:
+    /// Regular files only. An empty file gives an empty span. Errors: NotFound, Io, InvalidArgument (a folder, a pipe).
+    static Result<std::shared_ptr<const MappedFile>> open(const std::filesystem::path &path);
+
+    ~MappedFile();
+    MappedFile(const MappedFile &) = delete;
+    MappedFile &operator=(const MappedFile &) = delete;
+
+    const std::filesystem::path &path() const { return m_path; }
+    std::span<const std::byte> bytes() const { return m_bytes; }
+
+    /// Fails with ErrorCode::Truncated when the file is shorter now than when it was mapped.
+    Result<void> checkUnchanged() const;
+
+private:
+    MappedFile(std::filesystem::path path, int descriptor, std::span<const std::byte> bytes);
+
+    std::filesystem::path m_path;
+    int m_descriptor;
+    std::span<const std::byte> m_bytes;
+};
+
+using MappedFilePtr = std::shared_ptr<const MappedFile>;
+
+} // namespace lens
