@@ -1,0 +1,344 @@
+#include "bridge/modellibrary.h"
+
+#include "bridge/format.h"
+
+#include <QDir>
+#include <QFileInfo>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace lens {
+namespace {
+
+/// "stories260K" for "/models/stories260K.bin@supra" becomes "stories260K (SUPRA)".
+QString nameFromSpecification(const QString &specification)
+{
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    const QFileInfo file(at < 0 ? specification : specification.left(at));
+    const QString name = file.isDir() ? file.fileName() : file.completeBaseName();
+    return at < 0 ? name : QStringLiteral("%1 @%2").arg(name, specification.mid(at + 1));
+}
+
+bool looksLikeModel(const QFileInfo &file)
+{
+    static const QStringList suffixes{QStringLiteral("gguf"), QStringLiteral("safetensors"), QStringLiteral("pt")};
+    if (file.isDir()) {
+        const QDir folder(file.absoluteFilePath());
+        return folder.exists(QStringLiteral("config.json")) || folder.exists(QStringLiteral("model_config.json"));
+    }
+    if (file.suffix() == QLatin1String("bin"))
+        return !file.fileName().startsWith(QLatin1String("tok"));
+    return suffixes.contains(file.suffix());
+}
+
+} // namespace
+
+ModelLibrary::ModelLibrary(Engine &engine, QObject *parent)
+    : QObject(parent)
+    , m_engine(engine)
+    , m_runner(2)
+{
+}
+
+ModelLibrary::~ModelLibrary() = default;
+
+ModelEntry *ModelLibrary::find(quint64 id)
+{
+    const auto found = std::find_if(m_entries.begin(), m_entries.end(), [id](const auto &e) { return e.id == id; });
+    return found == m_entries.end() ? nullptr : &*found;
+}
+
+const ModelEntry *ModelLibrary::entry(quint64 id) const
+{
+    return const_cast<ModelLibrary *>(this)->find(id);
+}
+
+const ModelEntry *ModelLibrary::entryOf(const LoadedModelPtr &model) const
+{
+    const auto found = std::find_if(m_entries.begin(), m_entries.end(),
+                                    [&model](const auto &e) { return model && e.model == model; });
+    return found == m_entries.end() ? nullptr : &*found;
+}
+
+int ModelLibrary::rowOf(quint64 id) const
+{
+    for (std::size_t i = 0; i < m_entries.size(); ++i) {
+        if (m_entries[i].id == id)
+            return int(i);
+    }
+    return -1;
+}
+
+quint64 ModelLibrary::append(ModelEntry entry)
+{
+    entry.id = m_nextId++;
+    const quint64 id = entry.id;
+    const int row = int(m_entries.size());
+    Q_EMIT aboutToAdd(row);
+    m_entries.push_back(std::move(entry));
+    Q_EMIT added(id, row);
+    return id;
+}
+
+quint64 ModelLibrary::add(const QString &specification, bool bundled)
+{
+    for (const ModelEntry &known : m_entries) {
+        if (known.specification == specification)
+            return known.id;
+    }
+    ModelEntry entry;
+    entry.specification = specification;
+    entry.name = nameFromSpecification(specification);
+    entry.bundled = bundled;
+    const quint64 id = append(std::move(entry));
+    inspect(id);
+    if (!bundled)
+        Q_EMIT rememberedChanged();
+    return id;
+}
+
+void ModelLibrary::addFolder(const QString &folder)
+{
+    const auto files = QDir(folder).entryInfoList(QDir::Files | QDir::Dirs | QDir::NoDotAndDotDot, QDir::Name);
+    for (const QFileInfo &file : files) {
+        if (looksLikeModel(file))
+            add(file.absoluteFilePath(), true);
+    }
+}
+
+void ModelLibrary::inspect(quint64 id)
+{
+    ModelEntry *entry = find(id);
+    entry->state = ModelEntry::State::Inspecting;
+    const QString specification = entry->specification;
+    const std::string path = specification.left(specification.lastIndexOf(QLatin1Char('@'))).toStdString();
+    m_runner.run<ModelInfo>(
+        tr("Looking into %1").arg(entry->name),
+        [this, path](std::stop_token, const ProgressFn &) { return m_engine.inspect(path); },
+        [this, id, specification](Result<ModelInfo> info) {
+            ModelEntry *entry = find(id);
+            if (!entry || entry->state != ModelEntry::State::Inspecting)
+                return;
+            entry->state = info ? ModelEntry::State::Listed : ModelEntry::State::Failed;
+            if (info) {
+                info->path = specification.toStdString();
+                entry->info = *info;
+                if (!specification.contains(QLatin1Char('@')) && !info->name.empty())
+                    entry->name = text(info->name);
+            } else {
+                entry->error = info.error();
+            }
+            Q_EMIT changed(id);
+        });
+}
+
+void ModelLibrary::remove(quint64 id)
+{
+    const int row = rowOf(id);
+    if (row < 0)
+        return;
+    cancel(id);
+    unload(id);
+    Q_EMIT aboutToRemove(id, row);
+    m_entries.erase(m_entries.begin() + row);
+    Q_EMIT removed(id);
+    Q_EMIT rememberedChanged();
+}
+
+void ModelLibrary::load(quint64 id, const LoadOptions &options)
+{
+    ModelEntry *entry = find(id);
+    if (!entry || entry->state == ModelEntry::State::Loading)
+        return;
+    if (entry->model && entry->options.device == options.device && entry->options.dtype == options.dtype) {
+        Q_EMIT loaded(id);
+        return;
+    }
+    unload(id);
+    entry->options = options;
+    startLoading(id, [this, specification = entry->specification.toStdString(), options](
+                         std::stop_token stop, const ProgressFn &progress) {
+        return m_engine.load(specification, options, stop, progress);
+    });
+}
+
+void ModelLibrary::startLoading(quint64 id,
+                                std::function<Result<LoadedModelPtr>(std::stop_token, const ProgressFn &)> work)
+{
+    ModelEntry *entry = find(id);
+    entry->state = ModelEntry::State::Loading;
+    entry->error.reset();
+    entry->progress = {};
+    Job *job = m_runner.run<LoadedModelPtr>(tr("Loading %1").arg(entry->name), std::move(work),
+                                            [this, id](Result<LoadedModelPtr> result) {
+                                                finishLoading(id, std::move(result));
+                                            });
+    connect(job, &Job::progressed, this, [this, id](const Progress &progress) {
+        if (ModelEntry *entry = find(id)) {
+            entry->progress = progress;
+            Q_EMIT changed(id);
+        }
+    });
+    m_jobs.emplace_back(id, job);
+    Q_EMIT changed(id);
+}
+
+void ModelLibrary::finishLoading(quint64 id, Result<LoadedModelPtr> result)
+{
+    std::erase_if(m_jobs, [id](const auto &job) { return job.first == id; });
+    ModelEntry *entry = find(id);
+    if (!entry)
+        return;
+    if (!result) {
+        failLoading(id, result.error());
+        return;
+    }
+    entry->model = std::move(*result);
+    entry->info = entry->model->info();
+    if (!entry->info->name.empty())
+        entry->name = text(entry->info->name);
+    entry->state = ModelEntry::State::Loaded;
+    Q_EMIT changed(id);
+    Q_EMIT loaded(id);
+    const LoadedModelPtr model = find(id)->model;
+    const auto isReady = [id](const PendingConversion &pending) { return pending.source == id; };
+    std::vector<PendingConversion> ready;
+    std::copy_if(m_pending.begin(), m_pending.end(), std::back_inserter(ready), isReady);
+    std::erase_if(m_pending, isReady);
+    for (const PendingConversion &pending : ready) {
+        if (find(pending.entry))
+            startConversion(pending.entry, model, pending.options);
+    }
+}
+
+void ModelLibrary::failLoading(quint64 id, const Error &error)
+{
+    ModelEntry *entry = find(id);
+    const bool cancelled = error.code == ErrorCode::Cancelled;
+    entry->state = cancelled ? ModelEntry::State::Listed : ModelEntry::State::Failed;
+    if (!cancelled)
+        entry->error = error;
+    Q_EMIT changed(id);
+    Q_EMIT loadFailed(id, error);
+    const auto pending = std::exchange(m_pending, {});
+    for (const PendingConversion &conversion : pending) {
+        if (conversion.source != id)
+            m_pending.push_back(conversion);
+        else if (find(conversion.entry))
+            failLoading(conversion.entry, error);
+    }
+}
+
+void ModelLibrary::startConversion(quint64 id, LoadedModelPtr source, const ConvertOptions &options)
+{
+    startLoading(id, [this, source = std::move(source), options](std::stop_token stop, const ProgressFn &progress) {
+        return m_engine.convert(source, options, stop, progress);
+    });
+}
+
+void ModelLibrary::cancel(quint64 id)
+{
+    for (const auto &[entry, job] : m_jobs) {
+        if (entry == id)
+            job->cancel();
+    }
+}
+
+void ModelLibrary::unload(quint64 id)
+{
+    ModelEntry *entry = find(id);
+    if (!entry || !entry->model)
+        return;
+    entry->model.reset();
+    entry->state = ModelEntry::State::Listed;
+    Q_EMIT changed(id);
+    Q_EMIT unloaded(id);
+}
+
+quint64 ModelLibrary::convert(quint64 source, const ConvertOptions &options)
+{
+    const ModelEntry *original = entry(source);
+    if (!original)
+        return 0;
+    const QString specification = QStringLiteral("%1@%2").arg(original->specification, text(toString(options)));
+    for (const ModelEntry &known : m_entries) {
+        if (known.specification == specification) {
+            load(known.id, known.options);
+            return known.id;
+        }
+    }
+    ModelEntry converted;
+    converted.specification = specification;
+    converted.name = nameFromSpecification(specification);
+    converted.options = original->options;
+    const LoadedModelPtr model = original->model;
+    const quint64 id = append(std::move(converted));
+    Q_EMIT rememberedChanged();
+    if (model) {
+        startConversion(id, model, options);
+        return id;
+    }
+    m_pending.push_back({id, source, options});
+    load(source, entry(source)->options);
+    return id;
+}
+
+void ModelLibrary::save(quint64 id, const QString &folder, SaveFormat format, std::function<void(Result<void>)> done)
+{
+    const ModelEntry *entry = this->entry(id);
+    if (!entry || !entry->model)
+        return;
+    Job *job = m_runner.run<void>(
+        tr("Writing %1").arg(entry->name),
+        [this, model = entry->model, folder = folder.toStdString(), format](std::stop_token stop,
+                                                                           const ProgressFn &progress) {
+            return m_engine.save(*model, folder, format, stop, progress);
+        },
+        [this, id, done = std::move(done)](Result<void> result) {
+            std::erase_if(m_jobs, [id](const auto &job) { return job.first == id; });
+            done(std::move(result));
+        });
+    m_jobs.emplace_back(id, job);
+}
+
+void ModelLibrary::estimate(quint64 id, const LoadOptions &options, std::function<void(Result<MemoryEstimate>)> done)
+{
+    const ModelEntry *entry = this->entry(id);
+    if (!entry || !entry->info)
+        return;
+    m_runner.run<MemoryEstimate>(
+        tr("Estimating memory"),
+        [this, info = *entry->info, options](std::stop_token, const ProgressFn &) {
+            return m_engine.estimate(info, options);
+        },
+        std::move(done));
+}
+
+QStringList ModelLibrary::remembered() const
+{
+    QStringList specifications;
+    for (const ModelEntry &entry : m_entries) {
+        if (!entry.bundled)
+            specifications.append(entry.specification);
+    }
+    return specifications;
+}
+
+int ModelLibrary::loadedCount() const
+{
+    return int(std::count_if(m_entries.begin(), m_entries.end(), [](const auto &e) { return e.model != nullptr; }));
+}
+
+quint64 ModelLibrary::loadedBytes() const
+{
+    quint64 bytes = 0;
+    for (const ModelEntry &entry : m_entries) {
+        if (entry.model && entry.info)
+            bytes += entry.info->weightBytes;
+    }
+    return bytes;
+}
+
+} // namespace lens

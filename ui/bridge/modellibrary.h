@@ -1,0 +1,101 @@
+// All models the window knows, loaded or not. Loaded ones are shared by the columns that show them.
+#pragma once
+
+#include "bridge/engineapi.h"
+#include "bridge/job.h"
+
+#include <QObject>
+#include <QString>
+
+#include <optional>
+#include <vector>
+
+namespace lens {
+
+struct ModelEntry {
+    enum class State { Listed, Inspecting, Loading, Loaded, Failed };
+
+    quint64 id = 0;
+    QString specification;      ///< what loadModel takes
+    QString name;               ///< for headings; from the file name until inspected
+    bool bundled = false;       ///< comes with the application or was fetched by it: not to be removed from the list
+    State state = State::Listed;
+    std::optional<ModelInfo> info;
+    LoadOptions options;
+    LoadedModelPtr model;
+    Progress progress;
+    std::optional<Error> error;
+};
+
+class ModelLibrary : public QObject {
+    Q_OBJECT
+
+public:
+    /// `engine` must outlive the library.
+    explicit ModelLibrary(Engine &engine, QObject *parent = nullptr);
+    ~ModelLibrary() override;
+
+    const std::vector<ModelEntry> &entries() const { return m_entries; }
+    const ModelEntry *entry(quint64 id) const;
+    const ModelEntry *entryOf(const LoadedModelPtr &model) const;
+
+    /// Adds a model by path or specification and looks into its headers; one that is known already is returned.
+    quint64 add(const QString &specification, bool bundled = false);
+    /// Adds every model file or folder directly inside `folder`.
+    void addFolder(const QString &folder);
+    /// Forgets the entry; never touches the file. Loaded ones are unloaded first.
+    void remove(quint64 id);
+
+    void load(quint64 id, const LoadOptions &options = {});
+    void cancel(quint64 id);
+    void unload(quint64 id);
+
+    /// A new entry: `source` converted in memory, as soon as `source` is loaded.
+    quint64 convert(quint64 source, const ConvertOptions &options);
+    void save(quint64 id, const QString &folder, SaveFormat format, std::function<void(Result<void>)> done);
+
+    /// For the dialog that asks for device and dtype.
+    void estimate(quint64 id, const LoadOptions &options, std::function<void(Result<MemoryEstimate>)> done);
+
+    /// Specifications of entries that are not bundled, to be remembered.
+    QStringList remembered() const;
+    int loadedCount() const;
+    quint64 loadedBytes() const;
+
+Q_SIGNALS:
+    void added(quint64 id, int row);
+    void aboutToAdd(int row);
+    void changed(quint64 id);
+    void aboutToRemove(quint64 id, int row);
+    void removed(quint64 id);
+    void loaded(quint64 id);
+    void unloaded(quint64 id);
+    void loadFailed(quint64 id, const lens::Error &error);
+    void rememberedChanged();
+
+private:
+    /// Waits for its source to be loaded.
+    struct PendingConversion {
+        quint64 entry = 0;
+        quint64 source = 0;
+        ConvertOptions options;
+    };
+
+    ModelEntry *find(quint64 id);
+    int rowOf(quint64 id) const;
+    quint64 append(ModelEntry entry);
+    void inspect(quint64 id);
+    void startLoading(quint64 id, std::function<Result<LoadedModelPtr>(std::stop_token, const ProgressFn &)> work);
+    void finishLoading(quint64 id, Result<LoadedModelPtr> result);
+    void failLoading(quint64 id, const Error &error);
+    void startConversion(quint64 id, LoadedModelPtr source, const ConvertOptions &options);
+
+    Engine &m_engine;
+    std::vector<ModelEntry> m_entries;
+    std::vector<std::pair<quint64, Job *>> m_jobs;
+    std::vector<PendingConversion> m_pending;
+    quint64 m_nextId = 1;
+    JobRunner m_runner;
+};
+
+} // namespace lens
