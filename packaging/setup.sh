@@ -62,11 +62,11 @@ ensure_packages() {
         [ "$attempt" = 1 ] || { echo "Trying again ($attempt of 3)"; sleep 5; }
         as_root dpkg --configure -a </dev/null || true
         # One unreachable source of many must not stop what the others can provide.
-        as_root apt-get "${apt_options[@]}" update </dev/null || echo "apt-get update failed; going on with what it knows"
+        as_root apt-get "${apt_options[@]}" update </dev/null || echo "Going on with the package lists that are there"
         as_root apt-get "${apt_options[@]}" install -y --no-install-recommends "${missing[@]}" </dev/null && return
     done
     die "The Debian packages could not be installed; the reason is above." \
-        "Check the network, the free disk space and that the sources of apt contain Debian's main. To do it by hand: $command"
+        "Check the network, the free disk space and that apt's sources contain Debian's main. By hand: $command"
 }
 
 own_libtorch() {
@@ -108,7 +108,7 @@ configure() {
     [ ${#fresh[@]} -gt 0 ] || [ ! -f "$build_dir/build.ninja" ] || return 0
     step "Configuring"
     cmake -S "$root" --preset release "${fresh[@]}" || die "CMake could not configure the build; the reason is above." \
-        "Something it needs is missing or too old. These Debian 12 packages provide all of it: $(listed_packages | xargs)"
+        "Something is missing or too old. These Debian 12 packages provide all of it: $(listed_packages | xargs)"
     ln -sfn build/release/compile_commands.json "$root/compile_commands.json"
 }
 
@@ -119,6 +119,7 @@ build() {
     [ -d "$build_dir" ] || local first=" (for the first time: up to 20 minutes on two cores)"
     configure
     step "Building${first:-}"
-    cmake --build "$build_dir" --parallel "$(build_jobs)" "${targets[@]}" || die "The build failed; the reason is above." \
-        "If a compiler was killed, memory was short: try with SUPRALENS_JOBS=1. If the disk is full, free some space. Then start again: only what is missing is built."
+    cmake --build "$build_dir" --parallel "$(build_jobs)" "${targets[@]}" && return
+    die "The build failed; the reason is above." \
+        "If a compiler was killed, memory was short: SUPRALENS_JOBS=1 helps. Started again, it builds what is missing."
 }

