@@ -207,10 +207,12 @@ def need_space(folder, size):
 
 
 @contextlib.contextmanager
-def replacing(target):
-    """Yields an empty folder that takes the place of the folder `target` if and only if the block succeeds."""
-    partial = target.parent / f".{target.name}.partial"
-    old = target.parent / f".{target.name}.old"
+def replacing(target, staging=None):
+    """Yields an empty folder that takes the place of the folder `target` if and only if the block succeeds. Until then
+    it is in `staging`, on the same file system; by default beside the target."""
+    staging = staging or target.parent
+    partial = staging / f".{target.name}.partial"
+    old = staging / f".{target.name}.old"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
