@@ -4,6 +4,8 @@
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 build_dir=$root/build/release
+# Another checkout of the same sources then finds in ccache what this one compiled.
+export CCACHE_BASEDIR=$root
 apt_options=(-q -o Acquire::Retries=3 -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
 
 # die WHAT [ADVICE]
