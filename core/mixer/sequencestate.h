@@ -23,8 +23,10 @@ public:
     /// Bytes held for the tokens seen so far.
     virtual std::uint64_t bytes() const = 0;
 
-    /// Forgets everything after the first `tokens` tokens. False when this kind of state cannot go back (a recurrent
-    /// state cannot); it is then unchanged.
+    /// Whether truncate() works for this kind of state: a KV cache can forget its end, a recurrent state cannot.
+    virtual bool canTruncate() const { return !recurrentState().defined(); }
+
+    /// Forgets everything after the first `tokens` tokens. False, and unchanged, when this kind of state cannot.
     virtual bool truncate(std::int64_t tokens) = 0;
 
     /// Everything needed to restore it, by name.

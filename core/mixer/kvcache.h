@@ -1,0 +1,36 @@
+// Keys and values of softmax attention.
+#pragma once
+
+#include "mixer/sequencestate.h"
+
+namespace lens {
+
+class KvCache final : public SequenceState {
+public:
+    /// Empty; rows are appended in the dtype and on the device of what comes.
+    KvCache(std::int64_t batch, std::int64_t kvHeads, std::int64_t keyDim, std::int64_t valueDim,
+            const at::TensorOptions &options);
+
+    /// k [B,K,T,dk], v [B,K,T,dv].
+    void append(const at::Tensor &k, const at::Tensor &v);
+
+    std::int64_t tokens() const { return m_tokens; }
+    at::Tensor keys() const { return m_keys.narrow(2, 0, m_tokens); }
+    at::Tensor values() const { return m_values.narrow(2, 0, m_tokens); }
+
+    std::unique_ptr<SequenceState> clone() const override;
+    std::uint64_t bytes() const override;
+    bool canTruncate() const override { return true; }
+    bool truncate(std::int64_t tokens) override;
+    NamedTensors tensors() const override;
+    Result<void> assign(const NamedTensors &tensors) override;
+
+private:
+    void reserve(std::int64_t tokens);
+
+    at::Tensor m_keys;    // [B,K,capacity,dk]
+    at::Tensor m_values;  // [B,K,capacity,dv]
+    std::int64_t m_tokens = 0;
+};
+
+} // namespace lens

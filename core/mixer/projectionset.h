@@ -1,0 +1,21 @@
+// The projections that every attention-like mixer has in common, softmax or linear.
+#pragma once
+
+#include "mixer/mixerconfig.h"
+
+namespace lens {
+
+struct ProjectionSet {
+    Projection q, k, v, out;
+    Norm qNorm, kNorm;  ///< used only with MixerConfig::queryKeyNorm
+
+    at::TensorOptions options() const { return q.weight.options(); }
+};
+
+/// [B,T,K,d] -> [B,T,H,d], kv head h / (H/K) for query head h.
+at::Tensor repeatHeads(const at::Tensor &x, std::int64_t heads);
+
+/// The norm over all heads at once: x [B,T,H,d].
+at::Tensor normAcrossHeads(const Norm &norm, const at::Tensor &x);
+
+} // namespace lens

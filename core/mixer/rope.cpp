@@ -1,0 +1,98 @@
+#include "mixer/rope.h"
+
+#include <cmath>
+#include <numbers>
+
+namespace lens {
+
+namespace {
+
+/// Wavelengths well below the original context are kept, those well above are divided by the factor, those between
+/// are blended (Llama 3.1).
+at::Tensor llama3Scaled(const at::Tensor &inverse, const RopeConfig &config)
+{
+    const double context = static_cast<double>(config.originalContext);
+    const at::Tensor wavelength = 2 * std::numbers::pi / inverse;
+    const at::Tensor blend = (context / wavelength - config.lowFrequencyFactor)
+                             / (config.highFrequencyFactor - config.lowFrequencyFactor);
+    const at::Tensor blended = (1 - blend) * inverse / config.factor + blend * inverse;
+    const at::Tensor divided = at::where(wavelength > context / config.lowFrequencyFactor, inverse / config.factor, inverse);
+    const at::Tensor between = (wavelength <= context / config.lowFrequencyFactor)
+                                   .logical_and(wavelength >= context / config.highFrequencyFactor);
+    return at::where(between, blended, divided);
+}
+
+/// YaRN (arXiv 2309.00071): a linear ramp over dimensions between kept and divided frequencies.
+at::Tensor yarnScaled(const at::Tensor &inverse, const RopeConfig &config)
+{
+    const double dims = static_cast<double>(config.dimensions);
+    const auto correction = [&](double rotations) {
+        return dims * std::log(static_cast<double>(config.originalContext) / (rotations * 2 * std::numbers::pi))
+               / (2 * std::log(config.base));
+    };
+    const double low = std::max(std::floor(correction(config.betaFast)), 0.0);
+    double high = std::min(std::ceil(correction(config.betaSlow)), dims - 1);
+    if (high == low)
+        high += 0.001;
+    const at::Tensor ramp = ((at::arange(config.dimensions / 2, at::kFloat) - low) / (high - low)).clamp(0, 1);
+    return inverse * (1 - ramp) + inverse / config.factor * ramp;
+}
+
+at::Tensor scaledFrequencies(const RopeConfig &config)
+{
+    const at::Tensor exponent = at::arange(0, config.dimensions, 2, at::kFloat) / static_cast<double>(config.dimensions);
+    at::Tensor inverse = 1.0 / at::pow(config.base, exponent);
+    if (!config.divisors.empty())
+        inverse = inverse / at::tensor(config.divisors, at::kFloat);
+    switch (config.scaling) {
+    case RopeConfig::Scaling::None: return inverse;
+    case RopeConfig::Scaling::Linear: return inverse / config.factor;
+    case RopeConfig::Scaling::Llama3: return llama3Scaled(inverse, config);
+    case RopeConfig::Scaling::Yarn: return yarnScaled(inverse, config);
+    }
+    return inverse;
+}
+
+} // namespace
+
+Rope::Rope(const RopeConfig &config, const at::Device &device)
+    : m_layout(config.layout), m_dimensions(config.dimensions)
+{
+    if (m_layout == RopeConfig::Layout::None)
+        return;
+    m_inverse = scaledFrequencies(config).to(device);
+    if (config.scaling == RopeConfig::Scaling::Yarn)
+        m_magnitude = config.attentionFactor > 0 ? config.attentionFactor : 0.1 * std::log(config.factor) + 1.0;
+}
+
+at::Tensor Rope::apply(const at::Tensor &x, std::int64_t position) const
+{
+    if (m_layout == RopeConfig::Layout::None)
+        return x;
+    const std::int64_t tokens = x.size(1);
+    const at::Tensor positions = at::arange(position, position + tokens, m_inverse.options());
+    const at::Tensor angles = at::outer(positions, m_inverse).unsqueeze(1);  // [T,1,d/2]
+    const at::Tensor cosine = angles.cos() * m_magnitude;
+    const at::Tensor sine = angles.sin() * m_magnitude;
+
+    const bool partial = m_dimensions < x.size(-1);
+    const at::Tensor rotated = (partial ? x.narrow(-1, 0, m_dimensions) : x).to(at::kFloat);
+    at::Tensor first, second;
+    if (m_layout == RopeConfig::Layout::HalfSplit) {
+        first = rotated.narrow(-1, 0, m_dimensions / 2);
+        second = rotated.narrow(-1, m_dimensions / 2, m_dimensions / 2);
+    } else {
+        const at::Tensor pairs = rotated.unflatten(-1, {m_dimensions / 2, 2});
+        first = pairs.select(-1, 0);
+        second = pairs.select(-1, 1);
+    }
+    const at::Tensor newFirst = first * cosine - second * sine;
+    const at::Tensor newSecond = second * cosine + first * sine;
+    at::Tensor result = m_layout == RopeConfig::Layout::HalfSplit
+                            ? at::cat({newFirst, newSecond}, -1)
+                            : at::stack({newFirst, newSecond}, -1).flatten(-2);
+    result = result.to(x.scalar_type());
+    return partial ? at::cat({result, x.narrow(-1, m_dimensions, x.size(-1) - m_dimensions)}, -1) : result;
+}
+
+} // namespace lens

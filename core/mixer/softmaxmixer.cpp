@@ -1,0 +1,74 @@
+#include "mixer/softmaxmixer.h"
+
+#include "mixer/kvcache.h"
+#include "mixer/reference/plainforms.h"
+
+#include <cmath>
+
+namespace lens {
+
+SoftmaxMixer::SoftmaxMixer(const MixerConfig &config, ProjectionSet projections)
+    : m_config(config), m_projections(std::move(projections)), m_rope(config.rope, m_projections.q.weight.device()),
+      m_scale(1.0 / std::sqrt(static_cast<double>(config.inputDim)))
+{
+}
+
+std::unique_ptr<SequenceState> SoftmaxMixer::initialState(std::int64_t batch) const
+{
+    return std::make_unique<KvCache>(batch, m_config.kvHeads, m_config.inputDim, m_config.valueDim, m_projections.options());
+}
+
+at::Tensor SoftmaxMixer::forward(const at::Tensor &x, SequenceState &state, const MixerCall &call) const
+{
+    auto &cache = static_cast<KvCache &>(state);
+    at::Tensor q = m_projections.q(x).unflatten(2, {m_config.heads, m_config.inputDim});
+    at::Tensor k = m_projections.k(x).unflatten(2, {m_config.kvHeads, m_config.inputDim});
+    const at::Tensor v = m_projections.v(x).unflatten(2, {m_config.kvHeads, m_config.valueDim});
+    if (m_config.queryKeyNorm) {
+        q = normAcrossHeads(m_projections.qNorm, q);
+        k = normAcrossHeads(m_projections.kNorm, k);
+    }
+    q = m_rope.apply(q, call.position).transpose(1, 2);
+    k = m_rope.apply(k, call.position).transpose(1, 2);
+    cache.append(k, v.transpose(1, 2));
+
+    if (call.position == 0 && wanted(call.probe, ProbeKind::Attention, call.layer)) {
+        const at::Tensor keys = repeatHeads(cache.keys().transpose(1, 2), m_config.heads).transpose(1, 2);
+        const at::Tensor visible = reference::causalMask(q.size(2), q.size(2), m_config.slidingWindow, q.device());
+        call.probe->offer(ProbeKind::Attention, call.layer, reference::softmaxAttention(q, keys, visible, m_scale));
+    }
+    const at::Tensor mixed = attend(q, cache.keys(), cache.values()).transpose(1, 2).flatten(2);
+    if (wanted(call.probe, ProbeKind::MixerOut, call.layer))
+        call.probe->offer(ProbeKind::MixerOut, call.layer, mixed);
+    return m_projections.out(mixed);
+}
+
+at::Tensor SoftmaxMixer::attend(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const
+{
+    const std::int64_t tokens = q.size(2), total = keys.size(2);
+    if (tokens == 1)
+        return attendOne(q, keys, values);
+    const auto expand = [&](const at::Tensor &rows) {
+        return repeatHeads(rows.transpose(1, 2), m_config.heads).transpose(1, 2);
+    };
+    const bool plain = total == tokens && (m_config.slidingWindow == 0 || tokens <= m_config.slidingWindow);
+    std::optional<at::Tensor> mask;
+    if (!plain)
+        mask = reference::causalMask(tokens, total, m_config.slidingWindow, q.device());
+    return at::scaled_dot_product_attention(q, expand(keys), expand(values), mask, 0.0, plain, m_scale);
+}
+
+/// One query per head: the queries of a group share their keys, so they become the rows of one product and nothing of
+/// the cache is copied.
+at::Tensor SoftmaxMixer::attendOne(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const
+{
+    const std::int64_t window = m_config.slidingWindow;
+    const std::int64_t visible = window > 0 ? std::min(window, keys.size(2)) : keys.size(2);
+    const std::int64_t first = keys.size(2) - visible;
+    const at::Tensor grouped = q.reshape({q.size(0), m_config.kvHeads, m_config.heads / m_config.kvHeads, q.size(3)});
+    const at::Tensor scores = at::matmul(grouped, keys.narrow(2, first, visible).transpose(-1, -2)) * m_scale;
+    const at::Tensor weights = at::softmax(scores, -1, at::kFloat).to(values.scalar_type());
+    return at::matmul(weights, values.narrow(2, first, visible)).reshape({q.size(0), m_config.heads, 1, m_config.valueDim});
+}
+
+} // namespace lens

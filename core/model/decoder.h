@@ -1,0 +1,53 @@
+// The pre-norm decoder: x += mixer(norm(x)); x += feedForward(norm(x)), any mixer in any layer.
+#pragma once
+
+#include "checkpoint/checkpoint.h"
+#include "model/decoderconfig.h"
+#include "model/languagemodel.h"
+
+namespace lens {
+
+/// Weights by the names that follow; N counts layers. Biases, norms and feature maps exist where the config says so,
+/// biases of projections where they are present. Projections are [out,in].
+///
+///   embedding.weight [V,D]   embedding_norm.{weight,bias}   norm.{weight,bias}   output.weight [V,D] (unless tied)
+///   layers.N.mixer_norm.*    layers.N.ffn_norm.*
+///   layers.N.mixer.q [H*di,D]   .k [K*di,D]   .v [K*dv,D]   .out [D,H*dv]   .q_norm   .k_norm [H*dk]
+///   layers.N.mixer.feature_map.*   layers.N.mixer.feature_map_k.* (unless shared)
+///   layers.N.ffn.gate [F,D]  .up [F,D]  .down [D,F]
+class Decoder final : public LanguageModel {
+public:
+    /// Takes tensors that are already on one device and in one dtype. ErrorCode::Mismatch names the tensor that is
+    /// missing or has another shape than the config says; ErrorCode::Malformed one that holds NaN or infinity.
+    static Result<std::shared_ptr<const Decoder>> create(DecoderConfig config, NamedTensors weights, const std::string &where);
+
+    ~Decoder() override;
+
+    const DecoderConfig &config() const { return m_config; }
+    const NamedTensors &weights() const { return m_weights; }
+
+    ModelInfo describe() const override;
+    at::Device device() const override;
+    at::ScalarType dtype() const override;
+    ModelState initialState(std::int64_t batch) const override;
+    at::Tensor forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const override;
+
+private:
+    struct Block;
+    struct Parts;
+
+    Decoder(DecoderConfig config, NamedTensors weights, std::unique_ptr<Parts> parts);
+
+    DecoderConfig m_config;
+    NamedTensors m_weights;
+    std::unique_ptr<Parts> m_parts;
+};
+
+/// Facts that follow from the config alone, with weights and KV cache of `elementBytes` an element; device and dtype
+/// stay empty.
+ModelInfo describe(const DecoderConfig &config, std::uint64_t elementBytes);
+
+/// Every tensor a config asks for, with its shape: what Decoder::create checks and a writer may rely on.
+std::map<std::string, std::vector<std::int64_t>> requiredTensors(const DecoderConfig &config);
+
+} // namespace lens

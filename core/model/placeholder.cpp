@@ -1,1 +1,0 @@
-namespace lens { const char *modelPlaceholder(); const char *modelPlaceholder() { return ""; } }
