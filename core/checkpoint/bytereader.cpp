@@ -1,5 +1,7 @@
 #include "checkpoint/bytereader.h"
 
+#include <algorithm>
+
 namespace lens {
 
 namespace {
@@ -42,6 +44,15 @@ std::string_view ByteReader::text(std::uint64_t count)
 {
     const std::span<const std::byte> bytes = take(count);
     return {reinterpret_cast<const char *>(bytes.data()), bytes.size()};
+}
+
+std::string_view ByteReader::line()
+{
+    const std::span<const std::byte> rest = m_bytes.subspan(m_position);
+    const auto end = std::ranges::find(rest, std::byte{'\n'});
+    const std::string_view result = text(static_cast<std::uint64_t>(end - rest.begin()));
+    take(1);
+    return ok() ? result : std::string_view();
 }
 
 bool ByteReader::canHold(std::uint64_t count, std::uint64_t bytesEach)

@@ -45,8 +45,8 @@ public:
 
     std::string_view text(std::uint64_t count);
 
-    /// Announces that the file ends too early here; for checks of counts before the bytes are touched.
-    void setTruncated() { m_failed = true; }
+    /// The rest up to the next newline, which is consumed but not returned; empty after a failure.
+    std::string_view line();
 
     /// Whether `count` items of at least `bytesEach` bytes can still follow; if not, the reader fails.
     bool canHold(std::uint64_t count, std::uint64_t bytesEach);
