@@ -60,6 +60,10 @@ public:
 
     QSize sizeHint() const override;
 
+protected:
+    void resizeEvent(QResizeEvent *event) override;
+    void changeEvent(QEvent *event) override;
+
 Q_SIGNALS:
     /// Measure column(First) and column(Second) on their common text, then call setMeasured().
     void measureRequested();

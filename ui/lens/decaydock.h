@@ -36,6 +36,9 @@ public:
 
     QSize sizeHint() const override;
 
+protected:
+    void changeEvent(QEvent *event) override;
+
 private:
     struct Impl;
     std::unique_ptr<Impl> m_impl;
