@@ -3,6 +3,7 @@
 
 #include "base/result.h"
 #include "text/embeddedvocabulary.h"
+#include "text/utf8.h"
 
 #include <cstdint>
 #include <filesystem>
@@ -27,6 +28,28 @@ struct EncodeOptions {
     bool parseSpecial = false;  ///< recognise control tokens written in the text
 };
 
+/// A stretch of a prompt. Control tokens are recognised only inside stretches that the program itself wrote, so that
+/// "<|im_end|>" typed by a user, or found in a document, stays ordinary text.
+struct TextSegment {
+    std::string text;
+    bool isControl = false;
+
+    bool operator==(const TextSegment &) const = default;
+};
+
+/// How the reference implementation of a kind of tokenizer turns ids into text, where kinds differ.
+struct DecodeStyle {
+    enum class LeadingSpace {
+        Keep,
+        DropOne,       ///< the first piece loses the space that the dummy prefix gave it
+        DropFromEach,  ///< each piece does, until some text has come out
+    };
+
+    LeadingSpace leadingSpace = LeadingSpace::Keep;
+    BrokenBytes brokenBytes = BrokenBytes::EachPart;
+    bool specialEndsCharacter = false;  ///< a control token between two halves of a character breaks it
+};
+
 class Tokenizer {
 public:
     virtual ~Tokenizer() = default;
@@ -34,8 +57,13 @@ public:
     /// `text` is UTF-8; invalid bytes are encoded as the reference does (byte fallback or U+FFFD), never an error.
     virtual Result<std::vector<TokenId>> encode(std::string_view text, const EncodeOptions &options = {}) const = 0;
 
+    /// Encodes the segments as one text (merges run across their borders, as in the reference), but recognises control
+    /// tokens only where they lie inside one control segment. This is how chat prompts are to be encoded.
+    virtual Result<std::vector<TokenId>> encodeSegments(std::span<const TextSegment> segments, bool addSpecial) const;
+
     /// Text of the whole sequence; broken UTF-8 becomes U+FFFD. Ids out of range become U+FFFD too.
-    virtual std::string decode(std::span<const TokenId> ids, bool skipSpecial = false) const = 0;
+    /// Equal to what a StreamDecoder gives for the same ids.
+    virtual std::string decode(std::span<const TokenId> ids, bool skipSpecial = false) const;
 
     /// The bytes this id contributes in the middle of a text; may be part of a UTF-8 character. Control tokens give
     /// nothing when `skipSpecial`.
@@ -49,6 +77,7 @@ public:
     virtual const SpecialTokens &special() const = 0;
     virtual std::string_view kind() const = 0;          ///< "sentencepiece", "byte-level BPE", ...
     virtual std::string_view chatTemplate() const = 0;  ///< Jinja source that came along; empty when there is none
+    virtual DecodeStyle decodeStyle() const { return {}; }
 };
 
 using TokenizerPtr = std::shared_ptr<const Tokenizer>;
@@ -78,7 +107,8 @@ private:
     TokenizerPtr m_tokenizer;
     bool m_skipSpecial;
     bool m_atStart = true;
-    std::string m_pending;
+    DecodeStyle m_style;
+    Utf8Stream m_text;
 };
 
 } // namespace lens

@@ -1,1 +1,0 @@
-namespace lens { const char *textPlaceholder(); const char *textPlaceholder() { return ""; } }

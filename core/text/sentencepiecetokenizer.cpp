@@ -1,0 +1,186 @@
+#include "text/sentencepiecetokenizer.h"
+
+#include "text/bpe.h"
+
+#include <algorithm>
+#include <sentencepiece_processor.h>
+
+namespace lens {
+
+namespace {
+
+using Type = SentencePieceModel::Type;
+
+std::optional<TokenId> idOf(const TokenTable &table, const std::string &piece)
+{
+    const auto found = std::find(table.pieces.begin(), table.pieces.end(), piece);
+    return found == table.pieces.end() ? std::nullopt : std::optional(static_cast<TokenId>(found - table.pieces.begin()));
+}
+
+Result<TokenTable> makeTable(const SentencePieceModel &model, const TokenizerExtras &extras, const std::string &where)
+{
+    TokenTable table;
+    for (const auto &piece : model.pieces) {
+        table.pieces.push_back(piece.text);
+        table.isSpecial.push_back(piece.type == Type::Control);
+    }
+    for (const AddedToken &token : extras.added) {
+        const auto index = static_cast<std::size_t>(token.id);
+        if (token.id < 0 || index > model.pieces.size() + extras.added.size())
+            return fail(ErrorCode::Malformed,
+                        "the added token \"" + token.content + "\" has the impossible id " + std::to_string(token.id),
+                        where, "get the folder from its source again");
+        if (index >= table.pieces.size()) {
+            table.pieces.resize(index + 1);
+            table.isSpecial.resize(index + 1, false);
+        }
+        if (table.pieces[index].empty())
+            table.pieces[index] = token.content;
+        table.isSpecial[index] = table.isSpecial[index] || token.control;
+    }
+    const auto named = [&](const std::optional<std::string> &configured, const std::string &own) {
+        return idOf(table, configured.value_or(own));
+    };
+    table.special = {named(extras.bos, model.bosPiece), named(extras.eos, model.eosPiece),
+                     named(extras.unknown, model.unknownPiece), named(extras.padding, model.paddingPiece), {}};
+    if (table.special.bos && extras.addBos.value_or(true))
+        table.prefix.push_back(*table.special.bos);
+    if (table.special.eos && extras.addEos.value_or(false))
+        table.suffix.push_back(*table.special.eos);
+    table.chatTemplate = extras.chatTemplate;
+    collectEndOfGeneration(table, extras.endOfGeneration);
+    return table;
+}
+
+constexpr std::uint64_t unigramType = 1;
+
+// Of a unigram model the library only normalises (see encodeFragment); with byte fallback its pieces would spell
+// unknown characters as bytes instead of showing the normalised text.
+std::string modelForLibrary(SentencePieceModel model)
+{
+    if (model.modelType == unigramType) {
+        model.byteFallback = false;
+        for (auto &piece : model.pieces)
+            piece.type = piece.type == Type::Byte ? Type::Unused : piece.type;
+    }
+    return rebuilt(model);
+}
+
+SpecialMatcher makeMatcher(const TokenTable &table, const SentencePieceModel &model, const TokenizerExtras &extras)
+{
+    std::vector<AddedToken> tokens;
+    for (std::size_t i = 0; i < model.pieces.size(); ++i) {
+        if (model.pieces[i].type == Type::Control)
+            tokens.push_back({.content = model.pieces[i].text, .id = static_cast<TokenId>(i), .control = true});
+    }
+    for (const AddedToken &token : extras.added) {
+        if (static_cast<std::size_t>(token.id) >= model.pieces.size()
+            || table.pieces[static_cast<std::size_t>(token.id)] != token.content)
+            tokens.push_back(token);
+    }
+    return SpecialMatcher(std::move(tokens), SpecialMatcher::Order::LeftmostLongest);
+}
+
+} // namespace
+
+Result<TokenizerPtr> makeSentencePieceTokenizer(std::string_view file, const TokenizerExtras &extras,
+                                                const std::string &where)
+try {
+    auto model = readSentencePieceModel(file, where);
+    if (!model)
+        return propagate(model);
+    auto table = makeTable(*model, extras, where);
+    if (!table)
+        return propagate(table);
+    auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
+    if (const auto status = processor->LoadFromSerializedProto(modelForLibrary(*model)); !status.ok())
+        return fail(ErrorCode::Malformed, "sentencepiece refuses the model: " + status.ToString(), where,
+                    "get the tokenizer file from its source again");
+    SpecialMatcher matcher = makeMatcher(*table, *model, extras);
+    return std::make_shared<SentencePieceTokenizer>(std::move(*table), std::move(*model), std::move(matcher),
+                                                    std::move(processor));
+} catch (const std::exception &e) {
+    return fail(ErrorCode::Malformed, std::string("sentencepiece cannot use the model: ") + e.what(), where,
+                "get the tokenizer file from its source again");
+}
+
+SentencePieceTokenizer::SentencePieceTokenizer(TokenTable table, SentencePieceModel model, SpecialMatcher matcher,
+                                               ProcessorPtr processor)
+    : BasicTokenizer(std::move(table)), m_model(std::move(model)), m_matcher(std::move(matcher)),
+      m_processor(std::move(processor))
+{
+    if (m_model.modelType == unigramType)
+        m_unigram.emplace(m_model);
+}
+
+SentencePieceTokenizer::~SentencePieceTokenizer() = default;
+
+std::string_view SentencePieceTokenizer::kind() const
+{
+    return m_model.modelType == unigramType ? "sentencepiece unigram" : "sentencepiece";
+}
+
+std::string SentencePieceTokenizer::bytes(TokenId id, bool skipSpecial) const
+{
+    if (!inRange(id) || (skipSpecial && isSpecial(id)))
+        return {};
+    const auto index = static_cast<std::size_t>(id);
+    if (index >= m_model.pieces.size())
+        return pieceAt(id);
+    switch (m_model.pieces[index].type) {
+    case Type::Control: return pieceAt(id);
+    case Type::Unknown: return m_model.unknownSurface;
+    case Type::Byte: return std::string(1, static_cast<char>(byteOfPiece(pieceAt(id)).value_or(0)));
+    default: return withSpaces(pieceAt(id));
+    }
+}
+
+DecodeStyle SentencePieceTokenizer::decodeStyle() const
+{
+    using LeadingSpace = DecodeStyle::LeadingSpace;
+    const LeadingSpace space = m_model.removeExtraSpaces  ? LeadingSpace::DropFromEach
+                               : m_model.addDummyPrefix ? LeadingSpace::DropOne
+                                                        : LeadingSpace::Keep;
+    return {space, BrokenBytes::EachByte, true};
+}
+
+Result<void> SentencePieceTokenizer::encodeBody(std::string_view text, std::span<const ByteRange> control,
+                                                std::vector<TokenId> &ids) const
+try {
+    for (const Fragment &fragment : m_matcher.split(text, control)) {
+        if (fragment.token) {
+            ids.push_back(fragment.token->id);
+            continue;
+        }
+        const auto [begin, end] = fragment.range;
+        if (auto done = encodeFragment(text.substr(begin, end - begin), ids); !done)
+            return done;
+    }
+    return {};
+} catch (const std::bad_alloc &) {
+    throw;
+} catch (const std::exception &e) {
+    return fail(ErrorCode::Internal, std::string("sentencepiece cannot encode the text: ") + e.what());
+}
+
+Result<void> SentencePieceTokenizer::encodeFragment(std::string_view text, std::vector<TokenId> &ids) const
+{
+    if (!m_unigram) {
+        std::vector<int> part;
+        if (const auto status = m_processor->Encode(text, &part); !status.ok())
+            return fail(ErrorCode::Internal, "sentencepiece cannot encode the text: " + status.ToString());
+        ids.insert(ids.end(), part.begin(), part.end());
+        return {};
+    }
+    // The pieces are cuts of the normalised text, so that joining them gives just that.
+    std::vector<std::string> pieces;
+    if (const auto status = m_processor->Encode(text, &pieces); !status.ok())
+        return fail(ErrorCode::Internal, "sentencepiece cannot normalise the text: " + status.ToString());
+    std::string normalised;
+    for (const std::string &piece : pieces)
+        normalised += piece;
+    m_unigram->encode(normalised, ids);
+    return {};
+}
+
+} // namespace lens
