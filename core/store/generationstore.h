@@ -39,6 +39,9 @@ public:
     Result<void> saveComparison(const StoredComparison &comparison);
     Result<std::optional<StoredComparison>> comparison(RowId first, RowId second);
 
+    /// All with that first one, by the second.
+    Result<std::vector<StoredComparison>> comparisons(RowId first);
+
 private:
     Connection &m_connection;
 };

@@ -66,6 +66,9 @@ public:
     /// A consistent copy, while this one stays open. Refuses to replace an existing file (InvalidArgument).
     Result<void> backupTo(const std::string &path);
 
+    /// For core/store itself: store/connection.h is not a public header.
+    Connection &connection();
+
 private:
     struct Impl;
     explicit Workspace(std::unique_ptr<Impl> impl);

@@ -1,1 +1,0 @@
-namespace lens { const char *storePlaceholder(); const char *storePlaceholder() { return ""; } }
