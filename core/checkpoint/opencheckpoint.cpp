@@ -1,4 +1,6 @@
 #include "checkpoint/description.h"
+#include "checkpoint/gguf.h"
+#include "checkpoint/llama2c.h"
 #include "checkpoint/sniff.h"
 #include "checkpoint/weights.h"
 #include "tensor/torchbridge.h"
@@ -43,6 +45,11 @@ Result<CheckpointPtr> assemble(const fs::path &path, const fs::path &folder, Res
     return StoredCheckpoint::create(std::move(content));
 }
 
+Result<CheckpointPtr> created(Result<CheckpointContent> content)
+{
+    return content ? StoredCheckpoint::create(std::move(*content)) : propagate(content);
+}
+
 Result<CheckpointPtr> openFile(const fs::path &file)
 {
     const Result<MappedFilePtr> mapped = MappedFile::open(file);
@@ -53,8 +60,9 @@ Result<CheckpointPtr> openFile(const fs::path &file)
         return propagate(kind);
     switch (*kind) {
     case FileKind::Gguf:
+        return created(readGguf(*mapped));
     case FileKind::Llama2c:
-        return fail(ErrorCode::Unsupported, "this format cannot be read yet", file.string());
+        return created(readLlama2c(*mapped));
     case FileKind::Safetensors:
     case FileKind::TorchZip:
         break;
@@ -74,6 +82,12 @@ int epochOf(const fs::path &file)
     return std::from_chars(stem.data() + prefix.size(), last, epoch).ptr == last ? epoch : -1;
 }
 
+/// llama2.c's tokenizer has the extension of its models.
+bool isTokenizer(const fs::path &file)
+{
+    return file.extension() == ".bin" && file.filename().string().starts_with("tok");
+}
+
 /// The one file of a folder that must be the model, where no fixed name says so: a .gguf, else the last epoch or the
 /// only .pt, and so on.
 Result<fs::path> onlyModelIn(const fs::path &folder)
@@ -85,7 +99,7 @@ Result<fs::path> onlyModelIn(const fs::path &folder)
     for (const char *extension : {".gguf", ".pt", ".pth", ".safetensors", ".bin"}) {
         std::vector<fs::path> found;
         for (const fs::path &entry : entries)
-            if (entry.extension() == extension)
+            if (entry.extension() == extension && !isTokenizer(entry))
                 found.push_back(entry);
         const auto epoch = std::ranges::max_element(found, {}, epochOf);
         if (epoch != found.end() && epochOf(*epoch) >= 0)
