@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/result.h"
+#include "text/tokenizer.h"
 
 #include <span>
 #include <string>
@@ -24,18 +25,35 @@ struct ChatMessage {
 
 class ChatTemplate {
 public:
-    enum class Family { ChatMl, SmolLm2, Llama2, Llama3, Mistral, Zephyr };
+    enum class Family {
+        ChatMl,
+        SmolLm2,    ///< ChatML with a system prompt of its own when the conversation has none
+        Llama2,
+        Llama3,
+        Mistral,    ///< "[INST] ... [/INST]", eos directly after the answer (v0.2)
+        MistralV1,  ///< the same with a space after eos
+        Zephyr,
+    };
 
-    /// ErrorCode::Unsupported when the source is none that is known here; `where` names the model.
-    static Result<ChatTemplate> recognise(std::string_view jinja, const std::string &where);
+    /// ErrorCode::Unsupported when the source is none that is known here; `where` names the model. `bos` and `eos` are
+    /// the model's own spelling of these tokens; when empty, the family's usual one.
+    static Result<ChatTemplate> recognise(std::string_view jinja, const std::string &where, std::string bos = {},
+                                          std::string eos = {});
 
     explicit ChatTemplate(Family family, std::string bos = {}, std::string eos = {});
 
     Family family() const { return m_family; }
     std::string_view name() const;
 
-    /// The prompt text, to be encoded with parseSpecial and without addSpecial (the template writes bos itself where
-    /// the original does). `addGenerationPrompt` opens the assistant's next turn.
+    /// The prompt in segments: what the template writes, where control tokens count, and what people and models wrote,
+    /// where "<|im_end|>" is only text. To be encoded with Tokenizer::encodeSegments() without addSpecial (the template
+    /// writes bos itself where the original does). `addGenerationPrompt` opens the assistant's next turn.
+    /// ErrorCode::InvalidArgument for a conversation that the original refuses (roles that do not alternate).
+    Result<std::vector<TextSegment>> renderSegments(std::span<const ChatMessage> messages,
+                                                    bool addGenerationPrompt) const;
+
+    /// The same as one text, equal to the original's to the letter. For display: encoding it with parseSpecial would
+    /// let the content of a message pass for control tokens.
     Result<std::string> render(std::span<const ChatMessage> messages, bool addGenerationPrompt) const;
 
 private:

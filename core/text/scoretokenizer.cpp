@@ -67,8 +67,8 @@ std::string ScoreTokenizer::bytes(TokenId id, bool skipSpecial) const
     if (!inRange(id) || (skipSpecial && isSpecial(id)))
         return {};
     switch (m_parts.types[static_cast<std::size_t>(id)]) {
-    case ScoreParts::Type::Control: return pieceAt(id);
-    case ScoreParts::Type::Unknown: return "\u2585";
+    case ScoreParts::Type::Control:
+    case ScoreParts::Type::Unknown: return pieceAt(id);
     case ScoreParts::Type::Byte:
         if (const auto byte = byteOfPiece(pieceAt(id)))
             return std::string(1, static_cast<char>(*byte));
