@@ -89,7 +89,7 @@ QString AttentionDock::Impl::sideName(int which) const
     if (!column)
         return {};
     const std::string &mixer = column->model.mixer;
-    const QString kind = mixer == "softmax" ? tr("softmax") : tr("%1, implied").arg(QString::fromStdString(mixer).toUpper());
+    const QString kind = mixer == "softmax" ? tr("softmax") : tr("implied (%1)").arg(QString::fromStdString(mixer).toUpper());
     return QStringLiteral("%1 · %2").arg(column->name, kind);
 }
 
@@ -276,11 +276,12 @@ void AttentionDock::Impl::showHeader()
     QStringList parts;
     if (side(First))
         parts << tr("layer %1").arg(selection->layer()) << tr("head %1").arg(selection->head());
-    const auto index = std::size_t(std::max<std::int64_t>(0, selection->layer() * errors.heads + selection->head()));
-    if (selection->head() < errors.heads && index < errors.frobenius.size() && index < errors.cosine.size())
-        parts << tr("Frobenius %1").arg(formatValue(errors.frobenius[index]))
-              << tr("cosine %1").arg(formatValue(errors.cosine[index]));
+    if (!tokens.isEmpty())
+        parts << tr("%1 tokens").arg(tokens.size());
     header->setText(parts.join(QStringLiteral(" · ")));
+    const auto index = std::size_t(std::max<std::int64_t>(0, selection->layer() * errors.heads + selection->head()));
+    const bool known = selection->head() < errors.heads && index < errors.frobenius.size() && index < errors.cosine.size();
+    matrices->setErrors(known ? errors.frobenius[index] : NAN, known ? errors.cosine[index] : NAN);
 }
 
 void AttentionDock::Impl::showNotice()

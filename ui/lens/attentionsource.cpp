@@ -48,6 +48,21 @@ ValueRange causalRange(const Matrix &matrix, bool positive)
     return range;
 }
 
+double causalQuantile(const std::vector<const Matrix *> &matrices, double share)
+{
+    std::vector<float> magnitudes;
+    for (const Matrix *matrix : matrices)
+        for (std::int64_t row = 0; row < matrix->rows; ++row)
+            for (std::int64_t column = 0; column <= std::min(row, matrix->columns - 1); ++column)
+                if (const float value = matrix->at(row, column); std::isfinite(value))
+                    magnitudes.push_back(std::abs(value));
+    if (magnitudes.empty())
+        return 0;
+    const auto nth = magnitudes.begin() + std::ptrdiff_t(share * double(magnitudes.size() - 1));
+    std::nth_element(magnitudes.begin(), nth, magnitudes.end());
+    return *nth;
+}
+
 float MatrixSource::value(qsizetype row, qsizetype column) const
 {
     return column > row ? std::numeric_limits<float>::quiet_NaN() : m_matrix.at(row, column);

@@ -14,6 +14,10 @@ Matrix difference(const Matrix &first, const Matrix &second);
 /// Extremes of the causal part (column <= row), 0 included; the smallest positive value instead when `positive`.
 ValueRange causalRange(const Matrix &matrix, bool positive);
 
+/// The value below which lies this share of the causal magnitudes of all matrices together; the largest one when
+/// `share` is 1, 0 for none.
+double causalQuantile(const std::vector<const Matrix *> &matrices, double share);
+
 /// A causal matrix over one text: rows are queries, columns are keys; the future stays transparent.
 class MatrixSource : public HeatMapSource {
 public:

@@ -10,6 +10,7 @@
 #include <QEvent>
 #include <QHeaderView>
 #include <QLabel>
+#include <QScrollBar>
 #include <QSignalBlocker>
 #include <QSortFilterProxyModel>
 #include <QSplitter>
@@ -26,7 +27,10 @@ namespace lens {
 
 namespace {
 
-constexpr int CellPadding = 12;
+constexpr int CellPadding = 8;
+constexpr double FontShare = 0.88;
+constexpr int Swatch = 9;
+constexpr int UsualColumns = DecayTable::SoftmaxDistance + 1;  ///< what a dock of usual width shows
 
 /// Shows as many columns as fit, the first always: what does not fit is found by making the dock wider.
 class FittingTable : public QTableView {
@@ -39,14 +43,15 @@ protected:
         QTableView::resizeEvent(event);
         int left = viewport()->width();
         for (int column = 0; model() && column < model()->columnCount(); ++column) {
-            left -= columnWidth(column) ? columnWidth(column) : m_widths.value(column);
-            m_widths.insert(column, std::max(columnWidth(column), m_widths.value(column)));
+            if (!isColumnHidden(column))
+                m_widths.insert(column, columnWidth(column));
+            left -= m_widths.value(column);
             setColumnHidden(column, column > 0 && left < 0);
         }
     }
 
 private:
-    QHash<int, int> m_widths;
+    QHash<int, int> m_widths;  ///< also of hidden columns, which have none
 };
 
 bool isLinear(const LayerInfo &layer)
@@ -79,6 +84,7 @@ struct DecayDock::Impl {
 
     void build(DecayDock *dock);
     void buildTable(QWidget *parent);
+    int columnWidth(int column) const;
     void connectAll(DecayDock *dock);
     void showAll();
     void showCurves(const LayerInfo &layer);
@@ -141,11 +147,16 @@ void DecayDock::Impl::build(DecayDock *dock)
     splitter->setHandleWidth(5);
     chart = new LineChart(splitter);
     chart->setTitle(tr("Decay"));
-    chart->setAxes(tr("tokens back"), tr("left of a key, γⁿ"));
+    chart->setAxes(tr("tokens back"), tr("retention γⁿ"));
     chart->setYRange(0, 1.02);
     buildTable(splitter);
     splitter->setStretchFactor(0, 1);
     splitter->setStretchFactor(1, 1);
+    int usual = 0;
+    for (int column = 0; column < UsualColumns; ++column)
+        usual += columnWidth(column);
+    usual += table->verticalScrollBar()->sizeHint().width();
+    splitter->setSizes({dock->sizeHint().width() - usual, usual});
     header->addMenu([this](QMenu *menu) { chart->addActionsTo(menu); });
     auto *layout = new QVBoxLayout(dock);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -166,6 +177,10 @@ void DecayDock::Impl::buildTable(QWidget *parent)
     table->sortByColumn(DecayTable::Head, Qt::AscendingOrder);
     table->setSelectionBehavior(QAbstractItemView::SelectRows);
     table->setSelectionMode(QAbstractItemView::SingleSelection);
+    QFont smaller = table->font();
+    smaller.setPointSizeF(smaller.pointSizeF() * FontShare);
+    table->setFont(smaller);
+    table->horizontalHeader()->setFont(smaller);
     table->setFrameShape(QFrame::NoFrame);
     table->setShowGrid(false);
     table->setTabKeyNavigation(false);
@@ -175,11 +190,22 @@ void DecayDock::Impl::buildTable(QWidget *parent)
     table->verticalHeader()->setMinimumSectionSize(1);
     table->verticalHeader()->setDefaultSectionSize(table->fontMetrics().height() + 3);
     table->horizontalHeader()->setHighlightSections(false);
+    table->horizontalHeader()->setFixedHeight(2 * QFontMetrics(smaller).height() + 4);
     table->horizontalHeader()->setDefaultAlignment(Qt::AlignRight | Qt::AlignVCenter);
-    const int narrow = table->fontMetrics().horizontalAdvance(QStringLiteral("Softmax")) + CellPadding;
+    table->setIconSize(QSize(Swatch, Swatch));
     for (int column = 0; column < DecayTable::Count; ++column)
-        table->setColumnWidth(column, narrow);
-    table->setMinimumWidth(narrow * 3);
+        table->setColumnWidth(column, columnWidth(column));
+    table->setMinimumWidth(3 * table->columnWidth(DecayTable::HalfLife));
+}
+
+int DecayDock::Impl::columnWidth(int column) const
+{
+    const QFontMetrics metrics(table->font());
+    int widest = metrics.horizontalAdvance(QStringLiteral("0.0000"));
+    const QStringList lines = facts->headerData(column, Qt::Horizontal, Qt::DisplayRole).toString().split(QLatin1Char('\n'));
+    for (const QString &line : lines)
+        widest = std::max(widest, metrics.horizontalAdvance(line));
+    return widest + CellPadding + (column == DecayTable::Head ? Swatch : 0);
 }
 
 void DecayDock::Impl::connectAll(DecayDock *dock)
@@ -272,10 +298,10 @@ void DecayDock::Impl::showHeader()
     if (fact.gamma >= 1) {
         parts << tr("no decay (∞)");
     } else {
-        parts << tr("γ %1").arg(fact.gamma, 0, 'f', 4) << tr("half-life %1 tokens").arg(formatValue(halfLife(fact.gamma)));
+        parts << tr("γ %1").arg(fact.gamma, 0, 'f', 4) << tr("half-life %1").arg(formatValue(halfLife(fact.gamma)));
     }
     if (std::isfinite(fact.linearDistance))
-        parts << tr("reach %1 tokens").arg(formatValue(fact.linearDistance));
+        parts << tr("reach %1").arg(formatValue(fact.linearDistance));
     if (std::isfinite(fact.softmaxDistance))
         parts << tr("softmax %1").arg(formatValue(fact.softmaxDistance));
     header->setText(parts.join(QStringLiteral(" · ")));

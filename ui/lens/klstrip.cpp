@@ -45,8 +45,12 @@ void KlStrip::Impl::build(KlStrip *strip)
 void KlStrip::Impl::showHeader()
 {
     QStringList parts;
-    if (!first.isEmpty() && !second.isEmpty())
-        parts << tr("KL(%1 ‖ %2)").arg(first, second);
+    if (difference >= 0 && !firstChoice.isEmpty())
+        parts << tr("first difference at token %1 (%2 / %3)")
+                     .arg(QString::number(difference), formatToken(firstChoice.trimmed(), 12),
+                          formatToken(secondChoice.trimmed(), 12));
+    else if (difference >= 0)
+        parts << tr("first difference at token %1").arg(difference);
     double sum = 0;
     int count = 0;
     for (const float kl : comparison.kl) {
@@ -56,12 +60,7 @@ void KlStrip::Impl::showHeader()
         ++count;
     }
     if (count)
-        parts << tr("mean %1 nats").arg(formatValue(sum / count));
-    if (difference >= 0 && !firstChoice.isEmpty())
-        parts << tr("first difference at token %1 (%2 / %3)")
-                     .arg(QString::number(difference), formatToken(firstChoice, 12), formatToken(secondChoice, 12));
-    else if (difference >= 0)
-        parts << tr("first difference at token %1").arg(difference);
+        parts << tr("mean KL(%1 ‖ %2) %3 nats").arg(first, second, formatValue(sum / count));
     header->setText(parts.join(QStringLiteral(" · ")));
 }
 

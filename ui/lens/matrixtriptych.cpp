@@ -14,10 +14,14 @@ namespace lens {
 namespace {
 
 constexpr int TitleMargin = 8;
+constexpr double TitleFontShare = 0.92;
 constexpr qsizetype MostNamedTokens = 14;
 constexpr int WidthForNames = 240;  ///< pixels of a panel from which token texts leave room for cells
 constexpr int NameLimit = 8;        ///< characters
 constexpr double Decades = 4;       ///< of a logarithmic scale; below lies rounding
+/// The first rows have few tokens to share their weight and would leave the rest dark: the scale ends at this share
+/// of all weights.
+constexpr double ShownShare = 0.98;
 
 } // namespace
 
@@ -27,10 +31,13 @@ MatrixTriptych::MatrixTriptych(QWidget *parent) : QWidget(parent)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
     layout->setRowStretch(1, 1);
+    QFont smaller = font();
+    smaller.setPointSizeF(smaller.pointSizeF() * TitleFontShare);
     for (int panel = First; panel <= Difference; ++panel) {
         const auto at = std::size_t(panel);
         m_titles[at] = new ElidedLabel(this);
         m_titles[at]->setMuted(false);
+        m_titles[at]->setFont(smaller);
         m_titles[at]->setContentsMargins(TitleMargin, 0, 2, 0);
         m_plots[at] = new HeatMapPlot(this);
         m_plots[at]->setSquare(true);
@@ -39,8 +46,8 @@ MatrixTriptych::MatrixTriptych(QWidget *parent) : QWidget(parent)
         layout->setColumnStretch(panel, 1);
         connect(m_plots[at], &HeatMapPlot::cellChosen, this, [this](qint64 row) { Q_EMIT tokenChosen(row); });
     }
-    m_plots[First]->setColors(ColorScale::Magnitude, tr("weight"), ColorBar::Below);
-    m_plots[Second]->setColors(ColorScale::Magnitude, tr("weight, same scale"), ColorBar::Below);
+    m_plots[First]->setColors(ColorScale::Magnitude, tr("weight, top 2 % clipped"), ColorBar::Below);
+    m_plots[Second]->setColors(ColorScale::Magnitude, tr("same scale"), ColorBar::Below);
     m_plots[Difference]->setColors(ColorScale::Difference, tr("second − first"), ColorBar::Below);
     m_titles[Difference]->setFullText(tr("Difference"));
     m_plots[Difference]->setTitle(tr("Attention, difference"));
@@ -62,7 +69,6 @@ void MatrixTriptych::setNames(const QString &first, const QString &second)
     m_plots[First]->setTitle(tr("Attention, %1").arg(first));
     m_plots[Second]->setTitle(tr("Attention, %1").arg(second));
     m_plots[Difference]->setTitle(tr("Attention, %2 minus %1").arg(first, second));
-    m_titles[Difference]->setToolTip(tr("%2 minus %1").arg(first, second));
 }
 
 void MatrixTriptych::setMatrix(int side, std::optional<Matrix> matrix)
@@ -101,18 +107,35 @@ void MatrixTriptych::addActionsTo(QMenu *menu)
         m_plots[panel]->addActionsTo(menu->addMenu(m_titles[panel]->text()));
 }
 
-void MatrixTriptych::showMatrices()
+ValueRange MatrixTriptych::sharedRange() const
 {
-    ValueRange shared{m_logarithmic ? INFINITY : 0.0, 0.0};
+    ValueRange shared{0, 0};
+    std::vector<const Matrix *> matrices;
     for (const std::optional<Matrix> &matrix : m_matrices) {
         if (!matrix)
             continue;
-        const ValueRange own = causalRange(*matrix, m_logarithmic);
-        shared.lower = std::min(shared.lower, own.lower);
-        shared.upper = std::max(shared.upper, own.upper);
+        matrices.push_back(&*matrix);
+        shared.lower = std::min(shared.lower, causalRange(*matrix, false).lower);
+        shared.upper = std::max(shared.upper, causalRange(*matrix, false).upper);
     }
     if (m_logarithmic)
-        shared.lower = std::max(shared.lower, shared.upper * std::pow(10, -Decades));
+        return {shared.upper * std::pow(10, -Decades), shared.upper};
+    const double most = causalQuantile(matrices, ShownShare);
+    return {std::max(shared.lower, -most), most > 0 ? std::min(shared.upper, most) : shared.upper};
+}
+
+void MatrixTriptych::setErrors(double frobenius, double cosine)
+{
+    QString title = tr("Difference");
+    if (std::isfinite(frobenius) && std::isfinite(cosine))
+        title = tr("Difference F %1 · cos %2").arg(formatValue(frobenius, 2), formatValue(cosine, 2));
+    m_titles[Difference]->setFullText(title);
+    m_titles[Difference]->setToolTip(tr("Second minus first; F: Frobenius error ‖B − A‖ / ‖A‖; cos: 1 − cosine similarity"));
+}
+
+void MatrixTriptych::showMatrices()
+{
+    const ValueRange shared = sharedRange();
     for (const Panel side : {First, Second}) {
         const std::optional<Matrix> &matrix = m_matrices[side];
         m_plots[side]->setLogarithmic(m_logarithmic);
@@ -123,8 +146,7 @@ void MatrixTriptych::showMatrices()
     std::shared_ptr<MatrixSource> source;
     if (m_matrices[First] && m_matrices[Second] && m_refused.isEmpty()) {
         Matrix delta = difference(*m_matrices[First], *m_matrices[Second]);
-        const ValueRange range = causalRange(delta, false);
-        const double most = std::max(std::abs(range.lower), std::abs(range.upper));
+        const double most = causalQuantile({&delta}, ShownShare);
         m_plots[Difference]->setValueRange(ValueRange::symmetric(most > 0 ? most : 1));
         source = std::make_shared<MatrixSource>(std::move(delta), m_tokens, tr("difference"));
     }
@@ -151,7 +173,7 @@ void MatrixTriptych::showTicks()
     for (std::size_t panel = 0; panel < m_plots.size(); ++panel) {
         m_plots[panel]->setColumnLabelsTurned(texts);
         m_plots[panel]->setColumnAxis(tr("key token"), maker);
-        m_plots[panel]->setRowAxis(panel == First ? tr("query token") : QString(), maker);
+        m_plots[panel]->setRowAxis(tr("query token"), maker);
         m_plots[panel]->refresh();
     }
 }

@@ -30,6 +30,8 @@ public:
     void setDifferenceRefused(const QString &reason);
     void setHint(const QString &hint);
     void setLogarithmic(bool logarithmic);
+    /// Errors of the head on show, for the heading of the difference; NaN for none.
+    void setErrors(double frobenius, double cosine);
     void setChosen(qint64 token);
     void addActionsTo(QMenu *menu);
 
@@ -50,6 +52,7 @@ private:
     bool m_logarithmic = false;
 
     void showMatrices();
+    ValueRange sharedRange() const;
     void showTicks();
 };
 

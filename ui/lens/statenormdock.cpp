@@ -170,9 +170,8 @@ void StateNormDock::Impl::showHeader()
     }
     QStringList parts{columns.size() > 1 ? QString() : column->name};
     if (column->history->tokens() > 0) {
-        parts << (oneLayer ? tr("layer %1, %2 heads").arg(rows.onlyLayer).arg(rows.heads)
-                           : tr("%1 layers × %2 heads").arg(rows.layers).arg(rows.heads));
-        parts << tr("%Ln token(s)", nullptr, int(column->history->tokens()));
+        parts << (oneLayer ? tr("%1 heads").arg(rows.heads) : tr("%1 × %2 heads").arg(rows.layers).arg(rows.heads));
+        parts << tr("%1 tokens").arg(QLocale().toString(qint64(column->history->tokens())));
     }
     parts.removeAll(QString());
     header->setText(parts.join(QStringLiteral(" · ")));

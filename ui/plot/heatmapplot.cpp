@@ -14,7 +14,6 @@ namespace lens {
 namespace {
 
 constexpr int BarWidth = 8;
-constexpr int BarGap = 6;
 constexpr double SmallestView = 2;  ///< cells; closer zooming shows nothing new
 
 /// Outlines the chosen row and column, at least a few pixels wide, dark around light so that it shows on any colour.
@@ -26,7 +25,7 @@ public:
 
     qsizetype row = -1;
     qsizetype column = -1;
-    bool onWhite = false;
+    QColor color = Qt::white;
 
 protected:
     void draw(QCPPainter *painter) override
@@ -52,9 +51,9 @@ private:
     {
         painter->setAntialiasing(false);
         painter->setBrush(Qt::NoBrush);
-        painter->setPen(QPen(onWhite ? QColor(0, 0, 0, 60) : QColor(0, 0, 0, 110), 0));
+        painter->setPen(QPen(QColor(0, 0, 0, 110), 0));
         painter->drawRect(rect.adjusted(-1, -1, 1, 1));
-        painter->setPen(QPen(onWhite ? QColor(0x202020) : QColor(Qt::white), 0));
+        painter->setPen(QPen(color, 0));
         painter->drawRect(rect);
     }
 };
@@ -68,6 +67,11 @@ QCPColorGradient gradientOf(ColorScale scale)
     gradient.setColorStops(stops);
     gradient.setNanHandling(QCPColorGradient::nhTransparent);
     return gradient;
+}
+
+int integerLabelWidth(const QFontMetrics &metrics, double largest)
+{
+    return metrics.horizontalAdvance(QLocale().toString(qint64(largest))) + 10;
 }
 
 QCPRange clamped(const QCPRange &wanted, double cells)
@@ -168,7 +172,7 @@ void HeatMapPlot::setColumnAxis(const QString &name, TickMaker ticks)
     m_impl->columnTicks = ticks ? std::move(ticks) : TickMaker(integerTicks);
     axis->setTicker(QSharedPointer<QCPAxisTicker>(new AxisTicker([this, axis](double lower, double upper) {
         const QFontMetrics metrics(axis->tickLabelFont());
-        const int each = m_impl->turned ? metrics.height() : metrics.horizontalAdvance(QStringLiteral("0,000")) + 8;
+        const int each = m_impl->turned ? metrics.height() : integerLabelWidth(metrics, upper);
         return m_impl->columnTicks(lower, upper, tickCapacity(axis->axisRect()->width(), each));
     })));
 }
@@ -197,6 +201,7 @@ void HeatMapPlot::setColors(ColorScale scale, const QString &quantity, ColorBar 
     if (!m_impl->bar && bar != ColorBar::None) {
         m_impl->bar = new QCPColorScale(plot());
         m_impl->bar->setBarWidth(BarWidth);
+        m_impl->bar->setMinimumMargins(QMargins(0, 2, 0, 0));
         m_impl->bar->setRangeDrag(false);
         m_impl->bar->setRangeZoom(false);
         const bool right = bar == ColorBar::Right;
@@ -212,7 +217,6 @@ void HeatMapPlot::setColors(ColorScale scale, const QString &quantity, ColorBar 
         m_impl->bar->setGradient(gradientOf(scale));
         m_impl->bar->setLabel(quantity);
     }
-    m_impl->crossHair->onWhite = scale == ColorScale::Difference;
     applyScale();
 }
 
@@ -314,6 +318,7 @@ void HeatMapPlot::restyle()
 {
     for (QCPAxis *axis : {plot()->xAxis, plot()->yAxis})
         styleAxis(axis, theme(), axisFont());
+    m_impl->crossHair->color = m_impl->scale == ColorScale::Difference ? theme().accent : QColor(Qt::white);
     plot()->xAxis->setTickLabelRotation(m_impl->turned ? -90 : 0);
     if (!m_impl->bar)
         return;
@@ -351,7 +356,7 @@ void HeatMapPlot::fitSquare()
     if (!m_impl->square)
         return;
     const QFontMetrics metrics(axisFont());
-    const int barHeight = m_impl->barPlace == ColorBar::Below ? BarWidth + BarGap + 2 * metrics.height() + 12 : 0;
+    const int barHeight = m_impl->barPlace == ColorBar::Below ? BarWidth + 2 * metrics.height() + 14 : 0;
     const QRect all = plot()->viewport();
     const QMargins margins = rect->margins();
     const int side = std::min(all.width() - margins.left() - margins.right(),

@@ -57,7 +57,7 @@ void styleAxis(QCPAxis *axis, const PlotTheme &theme, const QFont &font)
     axis->setSelectedLabelFont(font);
     axis->setTickLabelPadding(3);
     axis->setLabelPadding(2);
-    axis->setPadding(0);
+    axis->setPadding(axis->orientation() == Qt::Vertical ? 4 : 0);
     axis->grid()->setPen(QPen(theme.grid, 0));
     axis->grid()->setZeroLinePen(QPen(theme.grid, 0));
 }

@@ -25,6 +25,7 @@ namespace {
 
 constexpr int FrameMilliseconds = 33;
 constexpr int ClickSlack = 4;
+constexpr int MostRedraws = 3;
 constexpr double PngScale = 2.0;
 
 Error cannotWrite(const QString &file, const QString &why)
@@ -45,6 +46,8 @@ struct PlotView::Impl {
     PlotTheme theme;
     QString title;
     QPoint pressedAt;
+    QSize layoutSize;
+    int redraws = 0;
     bool tableShown = false;
     bool keyboardFocus = false;
     bool figure = false;
@@ -67,6 +70,15 @@ PlotView::PlotView(QWidget *parent) : QWidget(parent), m_impl(std::make_unique<I
     m_impl->pages->addWidget(m_impl->plot);
     m_impl->pages->addWidget(m_impl->hint);
     m_impl->timer.setSingleShot(true);
+    // Ticks and squares follow the layout of the drawing before: draw again when it has changed, though not for ever.
+    connect(m_impl->plot, &QCustomPlot::afterLayout, this, [this] {
+        const QSize size = m_impl->plot->axisRect()->size();
+        if (m_impl->figure || size == m_impl->layoutSize || m_impl->redraws >= MostRedraws)
+            return;
+        m_impl->layoutSize = size;
+        ++m_impl->redraws;
+        scheduleUpdate();
+    });
     connect(&m_impl->timer, &QTimer::timeout, this, [this] { updateNow(); });
     setFocusPolicy(Qt::StrongFocus);
     setMinimumSize(60, 60);
@@ -109,6 +121,7 @@ QString PlotView::title() const
 
 void PlotView::setHint(const QString &hint)
 {
+    m_impl->redraws = 0;
     m_impl->hint->setText(hint);
     showPage();
 }
@@ -317,6 +330,7 @@ void PlotView::showEvent(QShowEvent *event)
 void PlotView::resizeEvent(QResizeEvent *event)
 {
     QWidget::resizeEvent(event);
+    m_impl->redraws = 0;
     scheduleUpdate();
 }
 

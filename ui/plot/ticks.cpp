@@ -88,7 +88,7 @@ std::vector<Tick> valueTicks(double lower, double upper, int capacity, bool loga
     for (double index = std::ceil(lower / step - 1e-9); index * step <= upper + step * 1e-9; ++index) {
         const double at = index * step;
         const bool plain = decimals <= 5 && std::abs(upper) < 1e6;
-        ticks.push_back({at, at == 0 ? QLocale().toString(0) : plain ? QLocale().toString(at, 'f', decimals) : formatValue(at)});
+        ticks.push_back({at, plain ? QLocale().toString(at, 'f', decimals) : formatValue(at)});
     }
     return ticks;
 }
