@@ -1,4 +1,5 @@
 // The check of sentencepiece's precompiled character map.
+#include "text/charactermapunit.h"
 #include "text/sentencepiecemodel.h"
 #include "text/utf8.h"
 
@@ -13,33 +14,14 @@ namespace {
 // Longer than any replacement of Unicode's own normal forms; keeps hostile maps from blowing a text up.
 constexpr std::size_t longestReplacement = 256;
 
-// A unit of the darts-clone double array. A leaf has the top bit set and holds a value.
-struct Unit {
-    std::uint32_t bits;
-
-    bool isLeaf() const { return (bits >> 31) != 0; }
-    bool hasLeaf() const { return ((bits >> 8) & 1) != 0; }
-    std::uint32_t value() const { return bits & 0x7FFFFFFFu; }
-    std::uint32_t label() const { return bits & 0x800000FFu; }
-    std::size_t offset() const { return (bits >> 10) << ((bits & (1u << 9)) >> 6); }
-};
-
-std::uint32_t littleEndian32(std::string_view bytes, std::size_t at)
-{
-    std::uint32_t value = 0;
-    for (std::size_t i = 0; i < 4; ++i)
-        value |= static_cast<std::uint32_t>(static_cast<unsigned char>(bytes[at + i])) << (8 * i);
-    return value;
-}
-
 // Visits every node that a lookup can reach from the root. The array may share ends of words, so it is a graph; it
-// must have no cycle, and no path with more values than the buffer that the library collects them in.
+// must have no cycle, and no path with more values than the buffer that the sentencepiece library collects them in.
 class TrieCheck {
 public:
-    TrieCheck(std::string_view units, std::string_view texts) : m_texts(texts)
+    explicit TrieCheck(const CharacterMapView &map) : m_texts(map.replacements())
     {
-        for (std::size_t at = 0; at + 4 <= units.size(); at += 4)
-            m_units.push_back({littleEndian32(units, at)});
+        for (const std::uint32_t bits : map.units())
+            m_units.push_back({bits});
         m_valuesBelow.assign(m_units.size(), unseen);
     }
 
@@ -123,7 +105,7 @@ private:
     }
 
     std::string_view m_texts;
-    std::vector<Unit> m_units;
+    std::vector<CharacterMapUnit> m_units;
     std::vector<int> m_valuesBelow;  // by node
     std::vector<Step> m_path;
 };
@@ -135,19 +117,20 @@ Result<void> checkCharacterMap(std::string_view map, const std::string &where)
     constexpr const char *advice = "the tokenizer file is damaged or was made to do harm; get it from its source again";
     if (map.empty())
         return {};
-    if (map.size() < 4)
+    const CharacterMapView view(map);
+    if (!view.hasHeader())
         return fail(ErrorCode::Truncated, "the character map is shorter than its header", where, advice);
-    const std::size_t trieSize = littleEndian32(map, 0);
-    if (trieSize > map.size() - 4)
+    if (view.trieSize() > view.roomForTrie())
         return fail(ErrorCode::Truncated,
-                    "the character map announces a trie of " + std::to_string(trieSize) + " bytes, but has "
-                        + std::to_string(map.size() - 4),
+                    "the character map announces a trie of " + std::to_string(view.trieSize()) + " bytes, but has "
+                        + std::to_string(view.roomForTrie()),
                     where, advice);
     // Darts lays its units out in blocks of 256.
-    if (trieSize == 0 || trieSize % 1024 != 0)
-        return fail(ErrorCode::Malformed, "the trie of the character map has " + std::to_string(trieSize) + " bytes",
+    if (view.trieSize() == 0 || view.trieSize() % 1024 != 0)
+        return fail(ErrorCode::Malformed, "the trie of the character map has " + std::to_string(view.trieSize())
+                                              + " bytes",
                     where, advice);
-    const std::string problem = TrieCheck(map.substr(4, trieSize), map.substr(4 + trieSize)).problem();
+    const std::string problem = TrieCheck(view).problem();
     if (!problem.empty())
         return fail(ErrorCode::Malformed, "in the character map, " + problem, where, advice);
     return {};

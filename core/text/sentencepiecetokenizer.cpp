@@ -1,6 +1,7 @@
 #include "text/sentencepiecetokenizer.h"
 
 #include "text/bpe.h"
+#include "text/utf8.h"
 
 #include <algorithm>
 #include <sentencepiece_processor.h>
@@ -54,16 +55,27 @@ Result<TokenTable> makeTable(const SentencePieceModel &model, const TokenizerExt
 
 constexpr std::uint64_t unigramType = 1;
 
-// Of a unigram model the library only normalises (see encodeFragment); with byte fallback its pieces would spell
-// unknown characters as bytes instead of showing the normalised text.
+// The library gets normalised text, and therefore a model without normalisation.
 std::string modelForLibrary(SentencePieceModel model)
 {
-    if (model.modelType == unigramType) {
-        model.byteFallback = false;
-        for (auto &piece : model.pieces)
-            piece.type = piece.type == Type::Byte ? Type::Unused : piece.type;
-    }
+    model.characterMap.clear();
+    model.addDummyPrefix = false;
+    model.removeExtraSpaces = false;
     return rebuilt(model);
+}
+
+// One bit per code point: whether any piece contains it.
+std::vector<bool> knownCharacters(const SentencePieceModel &model)
+{
+    std::vector<bool> known(0x110000, false);
+    for (const auto &piece : model.pieces) {
+        for (std::size_t at = 0; at < piece.text.size();) {
+            const Utf8Char character = utf8At(piece.text, at);
+            known[character.codePoint] = true;
+            at += character.length;
+        }
+    }
+    return known;
 }
 
 SpecialMatcher makeMatcher(const TokenTable &table, const SentencePieceModel &model, const TokenizerExtras &extras)
@@ -92,6 +104,7 @@ try {
     auto table = makeTable(*model, extras, where);
     if (!table)
         return propagate(table);
+    // The library loads unigram models too, and so judges them, though it does not encode with them (see Unigram).
     auto processor = std::make_unique<sentencepiece::SentencePieceProcessor>();
     if (const auto status = processor->LoadFromSerializedProto(modelForLibrary(*model)); !status.ok())
         return fail(ErrorCode::Malformed, "sentencepiece refuses the model: " + status.ToString(), where,
@@ -107,10 +120,12 @@ try {
 SentencePieceTokenizer::SentencePieceTokenizer(TokenTable table, SentencePieceModel model, SpecialMatcher matcher,
                                                ProcessorPtr processor)
     : BasicTokenizer(std::move(table)), m_model(std::move(model)), m_matcher(std::move(matcher)),
-      m_processor(std::move(processor))
+      m_processor(std::move(processor)), m_normalizer(m_model)
 {
     if (m_model.modelType == unigramType)
         m_unigram.emplace(m_model);
+    else if (!m_model.byteFallback)
+        m_known = knownCharacters(m_model);
 }
 
 SentencePieceTokenizer::~SentencePieceTokenizer() = default;
@@ -163,23 +178,35 @@ try {
     return fail(ErrorCode::Internal, std::string("sentencepiece cannot encode the text: ") + e.what());
 }
 
+// The library joins a run of unknown characters into one token in quadratic time; one character stands for them all.
+std::string SentencePieceTokenizer::withoutUnknownRuns(const std::string &text) const
+{
+    std::string result;
+    bool afterUnknown = false;
+    for (std::size_t at = 0; at < text.size();) {
+        const Utf8Char character = utf8At(text, at);
+        const bool isUnknown = !m_known[character.codePoint];
+        if (!isUnknown || !afterUnknown)
+            result.append(text, at, character.length);
+        afterUnknown = isUnknown;
+        at += character.length;
+    }
+    return result;
+}
+
 Result<void> SentencePieceTokenizer::encodeFragment(std::string_view text, std::vector<TokenId> &ids) const
 {
-    if (!m_unigram) {
-        std::vector<int> part;
-        if (const auto status = m_processor->Encode(text, &part); !status.ok())
-            return fail(ErrorCode::Internal, "sentencepiece cannot encode the text: " + status.ToString());
-        ids.insert(ids.end(), part.begin(), part.end());
+    std::string normalised = m_normalizer.apply(text);
+    if (m_unigram) {
+        m_unigram->encode(normalised, ids);
         return {};
     }
-    // The pieces are cuts of the normalised text, so that joining them gives just that.
-    std::vector<std::string> pieces;
-    if (const auto status = m_processor->Encode(text, &pieces); !status.ok())
-        return fail(ErrorCode::Internal, "sentencepiece cannot normalise the text: " + status.ToString());
-    std::string normalised;
-    for (const std::string &piece : pieces)
-        normalised += piece;
-    m_unigram->encode(normalised, ids);
+    if (!m_known.empty())
+        normalised = withoutUnknownRuns(normalised);
+    std::vector<int> part;
+    if (const auto status = m_processor->Encode(normalised, &part); !status.ok())
+        return fail(ErrorCode::Internal, "sentencepiece cannot encode the text: " + status.ToString());
+    ids.insert(ids.end(), part.begin(), part.end());
     return {};
 }
 

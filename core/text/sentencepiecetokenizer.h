@@ -3,6 +3,7 @@
 
 #include "text/basictokenizer.h"
 #include "text/sentencepiecemodel.h"
+#include "text/spmnormalizer.h"
 #include "text/tokenizerextras.h"
 #include "text/unigram.h"
 
@@ -36,12 +37,15 @@ protected:
                             std::vector<TokenId> &ids) const override;
 
 private:
+    std::string withoutUnknownRuns(const std::string &text) const;
     Result<void> encodeFragment(std::string_view text, std::vector<TokenId> &ids) const;
 
     SentencePieceModel m_model;
     SpecialMatcher m_matcher;
     ProcessorPtr m_processor;
+    SpmNormalizer m_normalizer;
     std::optional<Unigram> m_unigram;
+    std::vector<bool> m_known;  // by code point; empty where it does not matter
 };
 
 } // namespace lens
