@@ -14,7 +14,7 @@ static_assert(std::endian::native == std::endian::little, "the codec writes numb
 
 constexpr std::uint8_t tokenVersion = 1;
 constexpr std::uint8_t comparisonVersion = 1;
-constexpr std::size_t minTokenBytes = 16;       // six fields, of which two are plain numbers of 4 and 8 bytes
+constexpr std::size_t minTokenBytes = 16; // six fields, of which two are plain numbers of 4 and 8 bytes
 constexpr std::size_t minAlternativeBytes = 6;
 constexpr int compressionLevel = 3;
 constexpr std::size_t maxPlainBytes = std::size_t(256) << 20;

@@ -42,8 +42,7 @@ Error describe(const SQLite::Exception &exception, const std::string &path)
         if (exception.getExtendedErrorCode() == SQLITE_CONSTRAINT_FOREIGNKEY)
             return {ErrorCode::NotFound, "a row that is referred to does not exist, or is still in use", path, {}};
         return {ErrorCode::InvalidArgument, "the row is not valid: " + detail, path, {}};
-    default:
-        return {ErrorCode::Internal, detail, path, {}};
+    default: return {ErrorCode::Internal, detail, path, {}};
     }
 }
 

@@ -103,12 +103,16 @@ private:
     static void bindValue(SQLite::Statement &statement, int index, std::int64_t value) { statement.bind(index, value); }
     static void bindValue(SQLite::Statement &statement, int index, int value) { statement.bind(index, value); }
     static void bindValue(SQLite::Statement &statement, int index, double value) { statement.bind(index, value); }
-    static void bindValue(SQLite::Statement &statement, int index, const std::string &value) { statement.bind(index, value); }
+    static void bindValue(SQLite::Statement &statement, int index, const std::string &value)
+    {
+        statement.bind(index, value);
+    }
     static void bindValue(SQLite::Statement &statement, int index, const char *value) { statement.bind(index, value); }
     static void bindValue(SQLite::Statement &statement, int index, const Bytes &value)
     {
         // An empty vector may have no data, which SQLite would take for NULL.
-        statement.bind(index, value.empty() ? "" : static_cast<const void *>(value.data()), static_cast<int>(value.size()));
+        statement.bind(index, value.empty() ? "" : static_cast<const void *>(value.data()),
+                       static_cast<int>(value.size()));
     }
     template <class T>
     static void bindValue(SQLite::Statement &statement, int index, const std::optional<T> &value)

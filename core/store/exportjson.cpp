@@ -34,9 +34,8 @@ json tokenToJson(const StoredToken &token)
 
 json columnToJson(const ColumnRow &column)
 {
-    json object = {{"id", column.id},         {"model", column.model},
-                   {"device", column.device}, {"dtype", column.dtype},
-                   {"removed", column.removed}, {"options", toJson(column.options)}};
+    json object = {{"id", column.id},       {"model", column.model},     {"device", column.device},
+                   {"dtype", column.dtype}, {"removed", column.removed}, {"options", toJson(column.options)}};
     if (column.systemPrompt)
         object["system_prompt"] = *column.systemPrompt;
     return object;
@@ -50,7 +49,7 @@ json turnToJson(const TurnRow &turn)
     json answers = json::array();
     for (const Answer &answer : turn.answers)
         answers.push_back({{"column", answer.column}, {"generation", answer.generation}});
-    return {{"id", turn.id},           {"parent", turn.parent},   {"prompt", turn.prompt},
+    return {{"id", turn.id},           {"parent", turn.parent},  {"prompt", turn.prompt},
             {"created", turn.created}, {"overrides", overrides}, {"answers", answers}};
 }
 
@@ -89,12 +88,10 @@ public:
         if (!content)
             return propagate(content);
         json document = {{"format", "supralens-session"}, {"version", 1}};
-        document["session"] = {{"title", content->session.title},
-                               {"system_prompt", content->session.systemPrompt},
-                               {"created", content->session.created},
-                               {"modified", content->session.modified},
-                               {"archived", content->session.archived},
-                               {"current_turn", content->session.currentTurn}};
+        document["session"] = {
+            {"title", content->session.title},       {"system_prompt", content->session.systemPrompt},
+            {"created", content->session.created},   {"modified", content->session.modified},
+            {"archived", content->session.archived}, {"current_turn", content->session.currentTurn}};
         document["columns"] = json::array();
         for (const ColumnRow &column : content->columns)
             document["columns"].push_back(columnToJson(column));

@@ -42,11 +42,11 @@ std::string number(double value)
 std::string provenance(const GenerationRow &row)
 {
     const SamplingOptions &sampling = row.options.sampling;
-    std::string line = "*weights " + (row.modelFingerprint.empty() ? "unknown" : row.modelFingerprint) + " · " + row.dtype +
-                       " on " + row.device + " · ";
-    line += sampling.temperature == 0 ? "greedy"
-                                      : "temperature " + number(sampling.temperature) + ", seed " +
-                                            std::to_string(sampling.seed);
+    std::string line = "*weights " + (row.modelFingerprint.empty() ? "unknown" : row.modelFingerprint) + " · " +
+                       row.dtype + " on " + row.device + " · ";
+    line += sampling.temperature == 0
+                ? "greedy"
+                : "temperature " + number(sampling.temperature) + ", seed " + std::to_string(sampling.seed);
     line += " · " + std::to_string(row.tokens) + " tokens";
     if (row.decodeSeconds > 0 && row.tokens > 1)
         line += ", " + number(static_cast<double>(row.tokens - 1) / row.decodeSeconds) + " a second";

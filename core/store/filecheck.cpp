@@ -45,7 +45,8 @@ Result<void> examineNeighbours(const std::string &path, bool present)
                         "put the workspace file back beside it, or move the journal away");
     }
     if (sizeOf(path + "-wal") > 0)
-        return fail(ErrorCode::Malformed, "beside the workspace lies a write-ahead log that it did not write", path + "-wal",
+        return fail(ErrorCode::Malformed, "beside the workspace lies a write-ahead log that it did not write",
+                    path + "-wal",
                     "move that file away, or, if another program wrote to the workspace, run: "
                     "sqlite3 FILE 'PRAGMA journal_mode=DELETE'");
     return {};
@@ -57,8 +58,8 @@ Result<void> examineHeader(const std::string &path, const Header &header, std::u
         return fail(ErrorCode::Malformed, "this is not a workspace: the file does not begin as an SQLite database does",
                     path, "choose another file, or move this one away to start a new workspace here");
     if (size < header.size())
-        return fail(ErrorCode::Truncated, "the file ends inside its header, after " + std::to_string(size) + " bytes", path,
-                    "restore it from a backup");
+        return fail(ErrorCode::Truncated, "the file ends inside its header, after " + std::to_string(size) + " bytes",
+                    path, "restore it from a backup");
     if (bigEndian32(header, 68) != std::uint32_t(workspaceApplicationId))
         return fail(ErrorCode::Unsupported, "this is a database of another program", path,
                     "choose another file; nothing was changed in this one");

@@ -37,7 +37,8 @@ Result<std::int64_t> storedTokens(Connection &connection, RowId generation)
     if (!row.executeStep())
         return noSuch(connection, "generation", generation);
     if (row.getColumn(0).getString() != name(GenerationStatus::Running))
-        return fail(ErrorCode::InvalidArgument, "generation " + std::to_string(generation) + " has ended", connection.path());
+        return fail(ErrorCode::InvalidArgument, "generation " + std::to_string(generation) + " has ended",
+                    connection.path());
     return row.getColumn(1).getInt64();
 }
 
@@ -89,7 +90,9 @@ Result<StoredComparison> readComparison(SQLite::Statement &row)
 
 } // namespace
 
-GenerationStore::GenerationStore(Connection &connection) : m_connection(connection) {}
+GenerationStore::GenerationStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<RowId> GenerationStore::begin(const GenerationStart &start)
 {
@@ -100,12 +103,13 @@ Result<RowId> GenerationStore::begin(const GenerationStart &start)
         const auto ids = encodeIds(start.promptIds);
         if (!ids)
             return propagate(ids);
-        m_connection.execute("INSERT INTO generations (turn, column_id, model, fingerprint, device, dtype, build, options, "
-                             "started, stored, status, prompt_tokens) "
-                             "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
-                             start.turn, start.column, start.model, start.modelFingerprint, start.device, start.dtype,
-                             start.build, dumpJson(toJson(start.options)), currentTime(), name(GenerationStatus::Running),
-                             static_cast<std::int64_t>(start.promptIds.size()));
+        m_connection.execute(
+            "INSERT INTO generations (turn, column_id, model, fingerprint, device, dtype, build, options, "
+            "started, stored, status, prompt_tokens) "
+            "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?9, ?10, ?11)",
+            start.turn, start.column, start.model, start.modelFingerprint, start.device, start.dtype, start.build,
+            dumpJson(toJson(start.options)), currentTime(), name(GenerationStatus::Running),
+            static_cast<std::int64_t>(start.promptIds.size()));
         const RowId generation = m_connection.lastId();
         m_connection.execute("INSERT INTO generation_prompts (generation, data) VALUES (?1, ?2)", generation, *ids);
         m_connection.execute("INSERT INTO answers (turn, column_id, generation) VALUES (?1, ?2, ?3) "
@@ -119,13 +123,14 @@ Result<RowId> GenerationStore::begin(const GenerationStart &start)
 Result<void> GenerationStore::resume(RowId generation)
 {
     return m_connection.write([&]() -> Result<void> {
-        const int changed = m_connection.execute("UPDATE generations SET status = 'running', stop_reason = '', error = '' "
-                                                 "WHERE id = ?1 AND status <> 'running'",
-                                                 generation);
+        const int changed =
+            m_connection.execute("UPDATE generations SET status = 'running', stop_reason = '', error = '' "
+                                 "WHERE id = ?1 AND status <> 'running'",
+                                 generation);
         if (changed == 0) {
             const auto present = storedTokens(m_connection, generation);
-            return present ? fail(ErrorCode::InvalidArgument, "generation " + std::to_string(generation) + " is running",
-                                  m_connection.path())
+            return present ? fail(ErrorCode::InvalidArgument,
+                                  "generation " + std::to_string(generation) + " is running", m_connection.path())
                            : propagate(present);
         }
         touchSessionOf(m_connection, generation);
@@ -220,9 +225,10 @@ Result<void> GenerationStore::saveComparison(const StoredComparison &comparison)
 Result<std::optional<StoredComparison>> GenerationStore::comparison(RowId first, RowId second)
 {
     return m_connection.read([&]() -> Result<std::optional<StoredComparison>> {
-        SQLite::Statement row = m_connection.prepare("SELECT first_generation, second_generation, created, data "
-                                                     "FROM comparisons WHERE first_generation = ?1 AND second_generation = ?2",
-                                                     first, second);
+        SQLite::Statement row =
+            m_connection.prepare("SELECT first_generation, second_generation, created, data "
+                                 "FROM comparisons WHERE first_generation = ?1 AND second_generation = ?2",
+                                 first, second);
         if (!row.executeStep())
             return std::optional<StoredComparison>();
         auto comparison = readComparison(row);

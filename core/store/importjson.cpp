@@ -193,9 +193,10 @@ private:
         each(object, "tokens", [&](const json &token) { tokens.push_back(tokenFromJson(token)); });
         need(m_workspace.generations().finish(id, outcome(object), tokens));
         each(object, "probes", [&](const json &probe) {
-            need(m_workspace.probes().append(id, {value<std::string>(probe, "kind"), value<std::int64_t>(probe, "first_token"),
-                                                  value<std::int64_t>(probe, "tokens"),
-                                                  value<std::vector<std::int64_t>>(probe, "shape"), floats(probe, "values")}));
+            need(m_workspace.probes().append(
+                id, {value<std::string>(probe, "kind"), value<std::int64_t>(probe, "first_token"),
+                     value<std::int64_t>(probe, "tokens"), value<std::vector<std::int64_t>>(probe, "shape"),
+                     floats(probe, "values")}));
         });
         connection().execute("UPDATE generations SET started = ?2, stored = ?3 WHERE id = ?1", id,
                              value<Milliseconds>(object, "started"), value<Milliseconds>(object, "finished"));
@@ -226,9 +227,10 @@ private:
         each(object, "answers", [&](const json &answer) {
             const RowId column = renamed(m_columns, value<RowId>(answer, "column"), "column");
             const RowId generation = renamed(m_generations, value<RowId>(answer, "generation"), "generation");
-            const int added = connection().execute("INSERT INTO answers (turn, column_id, generation) "
-                                                   "SELECT ?1, ?2, id FROM generations WHERE id = ?3 AND column_id = ?2",
-                                                   turn, column, generation);
+            const int added =
+                connection().execute("INSERT INTO answers (turn, column_id, generation) "
+                                     "SELECT ?1, ?2, id FROM generations WHERE id = ?3 AND column_id = ?2",
+                                     turn, column, generation);
             if (added == 0)
                 refuse("the generation is not of that column");
         });

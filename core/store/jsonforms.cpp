@@ -131,7 +131,8 @@ json toJson(const GenerationOptions &options)
             {"frequency_penalty", numberToJson(sampling.frequencyPenalty)},
             {"presence_penalty", numberToJson(sampling.presencePenalty)},
             {"penalty_window", sampling.penaltyWindow},
-            {"logit_bias", [&] {
+            {"logit_bias",
+             [&] {
                  json list = json::array();
                  for (const auto &[id, bias] : sampling.logitBias)
                      list.push_back(json::array({id, numberToJson(bias)}));

@@ -28,8 +28,9 @@ Result<std::unique_ptr<LockFile>> LockFile::acquire(const std::string &path)
 {
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (descriptor < 0)
-        return fail(ErrorCode::Io, std::string("the lock file cannot be opened: ") + std::strerror(errno), path,
-                    "check that the folder exists and that you may write to it, or open the workspace for reading only");
+        return fail(
+            ErrorCode::Io, std::string("the lock file cannot be opened: ") + std::strerror(errno), path,
+            "check that the folder exists and that you may write to it, or open the workspace for reading only");
     std::unique_ptr<LockFile> lock(new LockFile(descriptor));
     if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)

@@ -37,7 +37,9 @@ RowId existingRow(Connection &connection, const ModelInfo &info)
 
 } // namespace
 
-ModelStore::ModelStore(Connection &connection) : m_connection(connection) {}
+ModelStore::ModelStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<RowId> ModelStore::record(const ModelInfo &info)
 {
@@ -49,8 +51,9 @@ Result<RowId> ModelStore::record(const ModelInfo &info)
                                  info.fingerprint, json, now);
             return row;
         }
-        m_connection.execute("INSERT INTO models (fingerprint, path, info, added, last_used) VALUES (?1, ?2, ?3, ?4, ?4)",
-                             info.fingerprint, info.path, json, now);
+        m_connection.execute(
+            "INSERT INTO models (fingerprint, path, info, added, last_used) VALUES (?1, ?2, ?3, ?4, ?4)",
+            info.fingerprint, info.path, json, now);
         return m_connection.lastId();
     });
 }
@@ -68,7 +71,8 @@ Result<ModelRow> ModelStore::get(RowId id)
 Result<std::vector<ModelRow>> ModelStore::list()
 {
     return m_connection.read([&]() -> Result<std::vector<ModelRow>> {
-        SQLite::Statement rows = m_connection.prepare((std::string(select) + "ORDER BY last_used DESC, id DESC").c_str());
+        SQLite::Statement rows =
+            m_connection.prepare((std::string(select) + "ORDER BY last_used DESC, id DESC").c_str());
         std::vector<ModelRow> models;
         while (rows.executeStep()) {
             auto model = readModel(rows);

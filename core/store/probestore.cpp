@@ -64,7 +64,9 @@ ProbeChunk toChunk(const StateNormFrame &frame)
     return {stateNormKind, frame.firstToken, frame.tokens, {frame.layers, frame.heads}, frame.values};
 }
 
-ProbeStore::ProbeStore(Connection &connection) : m_connection(connection) {}
+ProbeStore::ProbeStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<void> ProbeStore::append(RowId generation, const ProbeChunk &chunk)
 {
@@ -123,7 +125,8 @@ Result<StateNormFrame> ProbeStore::stateNorms(RowId generation)
     for (const ProbeChunk &chunk : *all) {
         if (chunk.shape.size() != 2 || chunk.shape != all->front().shape ||
             chunk.tokens > std::numeric_limits<std::int64_t>::max() - chunk.firstToken)
-            return fail(ErrorCode::Malformed, "state norms of one generation have different shapes", m_connection.path());
+            return fail(ErrorCode::Malformed, "state norms of one generation have different shapes",
+                        m_connection.path());
         frame.firstToken = std::min(frame.firstToken, chunk.firstToken);
         end = std::max(end, chunk.firstToken + chunk.tokens);
     }
@@ -132,7 +135,8 @@ Result<StateNormFrame> ProbeStore::stateNorms(RowId generation)
     frame.heads = all->front().shape[1];
     const auto size = volume({stateNormKind, frame.firstToken, frame.tokens, {frame.layers, frame.heads}, {}});
     if (!size)
-        return fail(ErrorCode::LimitExceeded, "state norms of one generation take more than 256 MiB", m_connection.path());
+        return fail(ErrorCode::LimitExceeded, "state norms of one generation take more than 256 MiB",
+                    m_connection.path());
     frame.values.assign(static_cast<std::size_t>(*size), std::numeric_limits<float>::quiet_NaN());
     for (const ProbeChunk &chunk : *all)
         place(frame, chunk);

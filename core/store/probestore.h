@@ -29,7 +29,8 @@ public:
     /// In the order in which they were appended.
     Result<std::vector<ProbeChunk>> chunks(RowId generation, const std::string &kind);
 
-    /// All state norms of a generation as one frame; positions nothing was stored for are NaN. Empty when there is none.
+    /// All state norms of a generation as one frame; positions nothing was stored for are NaN. Empty when there is
+    /// none.
     Result<StateNormFrame> stateNorms(RowId generation);
 
 private:

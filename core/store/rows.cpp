@@ -149,7 +149,8 @@ void indexText(Connection &connection, SearchKind kind, RowId row, const std::st
 void unindexSession(Connection &connection, RowId session)
 {
     connection.execute("DELETE FROM search_index WHERE rowid = ?1 * 4", session);
-    connection.execute("DELETE FROM search_index WHERE rowid IN (SELECT id * 4 + 1 FROM turns WHERE session = ?1)", session);
+    connection.execute("DELETE FROM search_index WHERE rowid IN (SELECT id * 4 + 1 FROM turns WHERE session = ?1)",
+                       session);
     connection.execute("DELETE FROM search_index WHERE rowid IN (SELECT g.id * 4 + 2 FROM generations g "
                        "JOIN turns t ON g.turn = t.id WHERE t.session = ?1)",
                        session);

@@ -28,7 +28,8 @@ std::string quoted(const std::string &words)
 std::string toFtsQuery(std::string typed)
 {
     typed.resize(std::min(typed.size(), maxQueryBytes));
-    std::replace_if(typed.begin(), typed.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+    std::replace_if(
+        typed.begin(), typed.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
     std::string query;
     for (std::size_t at = 0; at < typed.size();) {
         if (isSpace(typed[at])) {
@@ -70,7 +71,9 @@ std::vector<SnippetPiece> splitSnippet(const std::string &marked)
 
 } // namespace
 
-SearchStore::SearchStore(Connection &connection) : m_connection(connection) {}
+SearchStore::SearchStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<std::vector<SearchHit>> SearchStore::find(const std::string &query, std::int64_t limit, std::int64_t offset)
 {

@@ -44,17 +44,19 @@ void insertColumn(Connection &connection, RowId session, std::int64_t position, 
 SessionSummary summarise(Connection &connection, SessionRow session)
 {
     SessionSummary summary;
-    SQLite::Statement models = connection.prepare("SELECT coalesce(json_extract(m.info, '$.name'), '') FROM session_columns c "
-                                                  "LEFT JOIN models m ON c.model = m.id "
-                                                  "WHERE c.session = ?1 AND c.removed = 0 ORDER BY c.position",
-                                                  session.id);
+    SQLite::Statement models =
+        connection.prepare("SELECT coalesce(json_extract(m.info, '$.name'), '') FROM session_columns c "
+                           "LEFT JOIN models m ON c.model = m.id "
+                           "WHERE c.session = ?1 AND c.removed = 0 ORDER BY c.position",
+                           session.id);
     while (models.executeStep())
         summary.models.push_back(models.getColumn(0).getString());
     SQLite::Statement turns = connection.prepare("SELECT count(*) FROM turns WHERE session = ?1", session.id);
     turns.executeStep();
     summary.turns = turns.getColumn(0).getInt64();
     SQLite::Statement prompt = connection.prepare(
-        "SELECT substr(prompt, 1, 200) FROM turns WHERE session = ?1 AND parent IS NULL ORDER BY id LIMIT 1", session.id);
+        "SELECT substr(prompt, 1, 200) FROM turns WHERE session = ?1 AND parent IS NULL ORDER BY id LIMIT 1",
+        session.id);
     if (prompt.executeStep())
         summary.firstPrompt = cut(prompt.getColumn(0).getString());
     summary.session = std::move(session);
@@ -89,7 +91,9 @@ Result<std::vector<ColumnRow>> readColumns(Connection &connection, RowId session
 
 } // namespace
 
-SessionStore::SessionStore(Connection &connection) : m_connection(connection) {}
+SessionStore::SessionStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<RowId> SessionStore::create(const std::string &title, const std::vector<ColumnRow> &columns,
                                    const std::string &systemPrompt)
@@ -143,8 +147,8 @@ Result<std::int64_t> SessionStore::count(SessionFilter filter)
 Result<void> SessionStore::rename(RowId session, const std::string &title)
 {
     return m_connection.write([&]() -> Result<void> {
-        const auto renamed =
-            update(m_connection, "UPDATE sessions SET title = ?2, modified = ?3 WHERE id = ?1", session, title, currentTime());
+        const auto renamed = update(m_connection, "UPDATE sessions SET title = ?2, modified = ?3 WHERE id = ?1",
+                                    session, title, currentTime());
         if (renamed)
             indexText(m_connection, SearchKind::Title, session, title);
         return renamed;
@@ -153,8 +157,8 @@ Result<void> SessionStore::rename(RowId session, const std::string &title)
 
 Result<void> SessionStore::setSystemPrompt(RowId session, const std::string &systemPrompt)
 {
-    return update(m_connection, "UPDATE sessions SET system_prompt = ?2, modified = ?3 WHERE id = ?1", session, systemPrompt,
-                  currentTime());
+    return update(m_connection, "UPDATE sessions SET system_prompt = ?2, modified = ?3 WHERE id = ?1", session,
+                  systemPrompt, currentTime());
 }
 
 Result<void> SessionStore::setArchived(RowId session, bool archived)

@@ -11,7 +11,9 @@ constexpr std::size_t maxBlobBytes = std::size_t(256) << 20;
 
 } // namespace
 
-SettingsStore::SettingsStore(Connection &connection) : m_connection(connection) {}
+SettingsStore::SettingsStore(Connection &connection) : m_connection(connection)
+{
+}
 
 Result<std::optional<std::string>> SettingsStore::value(const std::string &key)
 {
@@ -42,7 +44,8 @@ Result<void> SettingsStore::remove(const std::string &key)
 Result<std::map<std::string, std::string>> SettingsStore::values(const std::string &prefix)
 {
     return m_connection.read([&]() -> Result<std::map<std::string, std::string>> {
-        SQLite::Statement rows = m_connection.prepare("SELECT key, value FROM settings WHERE key >= ?1 ORDER BY key", prefix);
+        SQLite::Statement rows =
+            m_connection.prepare("SELECT key, value FROM settings WHERE key >= ?1 ORDER BY key", prefix);
         std::map<std::string, std::string> values;
         while (rows.executeStep()) {
             std::string key = rows.getColumn(0).getString();
@@ -62,8 +65,9 @@ Result<std::string> SettingsStore::putBlob(std::span<const std::byte> bytes, con
     hasher.add(bytes);
     const std::string hash = hasher.digest();
     return m_connection.write([&]() -> Result<std::string> {
-        m_connection.execute("INSERT INTO blobs (hash, media_type, data) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING",
-                             hash, mediaType, Bytes(bytes.begin(), bytes.end()));
+        m_connection.execute(
+            "INSERT INTO blobs (hash, media_type, data) VALUES (?1, ?2, ?3) ON CONFLICT (hash) DO NOTHING", hash,
+            mediaType, Bytes(bytes.begin(), bytes.end()));
         return hash;
     });
 }

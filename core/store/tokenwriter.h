@@ -17,7 +17,7 @@ public:
     static constexpr std::chrono::milliseconds defaultInterval{500};
 
     TokenWriter(GenerationStore &store, RowId generation, Clock::duration interval = defaultInterval);
-    ~TokenWriter();  ///< stores what waits, ignoring errors; a generation not finished stays running
+    ~TokenWriter(); ///< stores what waits, ignoring errors; a generation not finished stays running
     TokenWriter(TokenWriter &&other) noexcept;
     TokenWriter &operator=(TokenWriter &&) = delete;
 

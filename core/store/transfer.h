@@ -9,8 +9,8 @@
 namespace lens {
 
 struct ExportOptions {
-    bool tokens = true;   ///< ids, probabilities, alternatives and times of every token
-    bool probes = false;  ///< measurements; large
+    bool tokens = true;  ///< ids, probabilities, alternatives and times of every token
+    bool probes = false; ///< measurements; large
 };
 
 /// A JSON document (docs/formats.md). It carries models, columns, all branches, settings and comparisons.

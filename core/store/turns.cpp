@@ -23,8 +23,8 @@ Result<void> checkTurn(Connection &connection, const TurnRow &turn)
     constexpr const char *ownColumn = "SELECT 1 FROM session_columns WHERE id = ?1 AND session = ?2";
     for (const PromptOverride &override : turn.overrides) {
         if (!holds(ownColumn, override.column, turn.session))
-            return fail(ErrorCode::InvalidArgument, "column " + std::to_string(override.column) + " is not of this session",
-                        connection.path());
+            return fail(ErrorCode::InvalidArgument,
+                        "column " + std::to_string(override.column) + " is not of this session", connection.path());
     }
     for (const Answer &answer : turn.answers) {
         if (!holds(ownColumn, answer.column, turn.session) ||
@@ -51,15 +51,15 @@ Result<RowId> SessionStore::addTurn(const TurnRow &turn)
     return m_connection.write([&]() -> Result<RowId> {
         if (const auto good = checkTurn(m_connection, turn); !good)
             return propagate(good);
-        m_connection.execute("INSERT INTO turns (session, parent, prompt, created) VALUES (?1, ?2, ?3, ?4)", turn.session,
-                             orNull(turn.parent), turn.prompt, currentTime());
+        m_connection.execute("INSERT INTO turns (session, parent, prompt, created) VALUES (?1, ?2, ?3, ?4)",
+                             turn.session, orNull(turn.parent), turn.prompt, currentTime());
         const RowId id = m_connection.lastId();
         for (const PromptOverride &override : turn.overrides)
             m_connection.execute("INSERT INTO prompt_overrides (turn, column_id, prompt) VALUES (?1, ?2, ?3)", id,
                                  override.column, override.prompt);
         for (const Answer &answer : turn.answers)
-            m_connection.execute("INSERT INTO answers (turn, column_id, generation) VALUES (?1, ?2, ?3)", id, answer.column,
-                                 answer.generation);
+            m_connection.execute("INSERT INTO answers (turn, column_id, generation) VALUES (?1, ?2, ?3)", id,
+                                 answer.column, answer.generation);
         indexText(m_connection, SearchKind::Prompt, id, searchableText(turn));
         m_connection.execute("UPDATE sessions SET current_turn = ?2 WHERE id = ?1", turn.session, id);
         touchSession(m_connection, turn.session);
@@ -115,8 +115,8 @@ Result<std::vector<TurnRow>> SessionStore::branch(RowId leaf)
 Result<std::vector<TurnRow>> SessionStore::children(RowId session, RowId parent)
 {
     return m_connection.read([&]() -> Result<std::vector<TurnRow>> {
-        SQLite::Statement rows = m_connection.prepare("SELECT id FROM turns WHERE session = ?1 AND parent IS ?2 ORDER BY id",
-                                                      session, orNull(parent));
+        SQLite::Statement rows = m_connection.prepare(
+            "SELECT id FROM turns WHERE session = ?1 AND parent IS ?2 ORDER BY id", session, orNull(parent));
         std::vector<TurnRow> turns;
         while (rows.executeStep()) {
             auto read = turn(rows.getColumn(0).getInt64());

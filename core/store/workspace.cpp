@@ -126,7 +126,7 @@ struct Workspace::Impl {
     {
     }
 
-    std::unique_ptr<LockFile> lock;  // declared before the connection: released after it is closed
+    std::unique_ptr<LockFile> lock; // declared before the connection: released after it is closed
     std::unique_ptr<Connection> connection;
     ModelStore models;
     SessionStore sessions;
@@ -137,7 +137,9 @@ struct Workspace::Impl {
     std::int64_t interrupted = 0;
 };
 
-Workspace::Workspace(std::unique_ptr<Impl> impl) : m_impl(std::move(impl)) {}
+Workspace::Workspace(std::unique_ptr<Impl> impl) : m_impl(std::move(impl))
+{
+}
 
 Workspace::~Workspace() = default;
 

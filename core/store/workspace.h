@@ -29,8 +29,8 @@ class Connection;
 
 struct WorkspaceOptions {
     bool readOnly = false;
-    bool create = true;           ///< where there is no file; otherwise NotFound. Never in read-only mode
-    std::uint64_t maxBytes = 0;   ///< the file may not grow beyond this (then Io, as with a full disk); 0 = no limit
+    bool create = true;         ///< where there is no file; otherwise NotFound. Never in read-only mode
+    std::uint64_t maxBytes = 0; ///< the file may not grow beyond this (then Io, as with a full disk); 0 = no limit
 };
 
 class Workspace {

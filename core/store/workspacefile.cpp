@@ -1,5 +1,6 @@
 #include "store/workspacefile.h"
 
+#include "base/hash.h"
 #include "store/codec.h"
 #include "store/migrations.h"
 
@@ -99,8 +100,16 @@ void checkContent(Connection &connection, Faults &faults)
     checkBlobs(connection, "SELECT generation, data FROM generation_prompts", "prompt ids", faults, decodeIds);
     checkBlobs(connection, "SELECT generation, data FROM probe_chunks", "a measurement", faults, decodeFloats);
     checkBlobs(connection, "SELECT first_generation, data FROM comparisons", "a comparison", faults, decodeComparison);
-    SQLite::Statement rows = connection.prepare("SELECT id FROM generations g WHERE tokens <> (SELECT "
-                                                "coalesce(sum(count), 0) FROM token_batches b WHERE b.generation = g.id)");
+    SQLite::Statement blobs = connection.prepare("SELECT hash, data FROM blobs");
+    while (blobs.executeStep()) {
+        Hasher hasher;
+        hasher.add(bytesOf(blobs.getColumn(1)));
+        if (hasher.digest() != blobs.getColumn(0).getString())
+            faults.push_back("blob " + blobs.getColumn(0).getString() + " is damaged");
+    }
+    SQLite::Statement rows =
+        connection.prepare("SELECT id FROM generations g WHERE tokens <> (SELECT "
+                           "coalesce(sum(count), 0) FROM token_batches b WHERE b.generation = g.id)");
     while (rows.executeStep())
         faults.push_back("generation " + rows.getColumn(0).getString() + " does not have the tokens it should");
 }

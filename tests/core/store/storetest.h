@@ -12,14 +12,14 @@
 namespace lens::test {
 
 /// Fails the test with the error's text and leaves it.
-#define VERIFY_OK(expression)                                                                                         \
+#define VERIFY_OK(expression)                                                                                          \
     do {                                                                                                               \
         const auto &tested = (expression);                                                                             \
         QVERIFY2(tested, tested ? "" : toString(tested.error()).c_str());                                              \
     } while (false)
 
 /// An error of that code, with words in it.
-#define VERIFY_FAILS(expression, expected)                                                                            \
+#define VERIFY_FAILS(expression, expected)                                                                             \
     do {                                                                                                               \
         const auto &tested = (expression);                                                                             \
         QVERIFY(!tested);                                                                                              \

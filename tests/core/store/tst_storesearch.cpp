@@ -13,7 +13,8 @@ private Q_SLOTS:
     {
         m_workspace = std::make_unique<ScratchWorkspace>();
         m_france = std::make_unique<Scene>(**m_workspace, "Geography: capitals", "What is the capital of France?");
-        m_cafe = std::make_unique<Scene>(**m_workspace, "Unicode", "Das Café an der Straße, 東京の首都 и Москва AND \"or\"");
+        m_cafe =
+            std::make_unique<Scene>(**m_workspace, "Unicode", "Das Café an der Straße, 東京の首都 и Москва AND \"or\"");
         m_generation = must((*m_workspace)->generations().begin(m_france->start(m_france->left)));
         GenerationOutcome outcome;
         outcome.text = "The capital of France is Paris, a city on the Seine.";

@@ -172,7 +172,7 @@ private Q_SLOTS:
             query.offset += static_cast<std::int64_t>(page.size());
         }
         QCOMPARE(seen.size(), size_t(250));
-        QVERIFY(std::is_sorted(seen.rbegin(), seen.rend()));  // all of one time or nearly, newest first
+        QVERIFY(std::is_sorted(seen.rbegin(), seen.rend())); // all of one time or nearly, newest first
         QTest::qSleep(2);
         VERIFY_OK(workspace->sessions().rename(seen.back(), "Changed"));
         query = {SessionFilter::Active, -5, 1};
@@ -205,7 +205,7 @@ private Q_SLOTS:
         next.overrides = {{scene.right, "And then, briefly?"}};
         const RowId followUp = must(sessions.addTurn(next));
 
-        TurnRow again;  // the left column regenerated, the right one's answer shared
+        TurnRow again; // the left column regenerated, the right one's answer shared
         again.session = scene.session;
         again.prompt = "Why?";
         again.answers = {{scene.right, right}};
