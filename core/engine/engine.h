@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "convert/conversion.h"
 #include "model/modelinfo.h"
+#include "engine/modelfolders.h"
 #include "engine/sampling.h"
 #include "probe/frames.h"
 #include "text/chattemplate.h"
@@ -30,6 +31,7 @@ class LanguageModel;
 struct LoadOptions {
     std::string device = "auto";
     std::string dtype = "auto";
+    std::vector<std::string> modelFolders;  ///< where bare names are looked up; empty: standardModelFolders()
 };
 
 struct MemoryEstimate {

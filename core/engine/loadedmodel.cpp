@@ -1,0 +1,13 @@
+#include "engine/engine.h"
+
+namespace lens {
+
+LoadedModel::LoadedModel(ModelInfo info, std::shared_ptr<const LanguageModel> model, TokenizerPtr tokenizer,
+                         std::optional<ChatTemplate> chatTemplate)
+    : m_info(std::move(info)), m_model(std::move(model)), m_tokenizer(std::move(tokenizer)), m_chatTemplate(std::move(chatTemplate))
+{
+}
+
+LoadedModel::~LoadedModel() = default;
+
+} // namespace lens

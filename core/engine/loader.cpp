@@ -1,0 +1,160 @@
+#include "base/hash.h"
+#include "convert/convert.h"
+#include "engine/engine.h"
+#include "engine/modelfacts.h"
+#include "engine/modeltext.h"
+#include "engine/specification.h"
+#include "model/architecture.h"
+#include "tensor/torchbridge.h"
+
+namespace lens {
+
+namespace {
+
+struct Source {
+    std::string path;
+    CheckpointPtr checkpoint;
+    const Architecture *architecture = nullptr;
+};
+
+Result<Source> openSource(const std::string &name, const std::vector<std::string> &folders,
+                          const ArchitectureRegistry &registry)
+{
+    const auto path = resolveModel(name, folders.empty() ? standardModelFolders() : folders);
+    if (!path)
+        return propagate(path);
+    auto checkpoint = openCheckpoint(*path);
+    if (!checkpoint)
+        return propagate(checkpoint);
+    const auto architecture = registry.find(**checkpoint);
+    if (!architecture)
+        return propagate(architecture);
+    return Source{*path, std::move(*checkpoint), *architecture};
+}
+
+void addTextFacts(ModelInfo &info, const ModelText &text)
+{
+    info.tokenizer = text.tokenizer ? std::string(text.tokenizer->kind()) : std::string();
+    info.chatTemplate = text.chatTemplate ? std::string(text.chatTemplate->name()) : std::string();
+    info.chatTemplateNote = text.chatTemplateNote;
+}
+
+Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &options, std::stop_token stop,
+                                 const ProgressFn &progress)
+{
+    const auto choice = chooseDevice(options.device);
+    if (!choice)
+        return propagate(choice);
+    const auto type = parseComputeType(options.dtype);
+    if (!type)
+        return propagate(type);
+    const ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
+    const auto source = openSource(name, options.modelFolders, registry);
+    if (!source)
+        return propagate(source);
+
+    auto model = source->architecture->build(*source->checkpoint, {choice->device, *type, stop, progress});
+    if (!model)
+        return propagate(model);
+    auto print = fingerprint(*source->checkpoint, stop, progress);
+    if (!print)
+        return propagate(print);
+    const auto inspected = source->architecture->inspect(*source->checkpoint);
+    ModelInfo info = (*model)->describe();
+    if (inspected) {
+        info.format = inspected->format;
+        info.licence = inspected->licence;
+    }
+    auto text = loadModelText(*source->checkpoint, info);
+    if (!text)
+        return propagate(text);
+    addFileFacts(info, *source->checkpoint, source->path);
+    addTextFacts(info, *text);
+    info.fingerprint = std::move(*print);
+    info.deviceNote = choice->fallbackReason;
+    return std::make_shared<const LoadedModel>(std::move(info), std::move(*model), std::move(text->tokenizer),
+                                               std::move(text->chatTemplate));
+}
+
+std::string upperCase(std::string text)
+{
+    for (char &c : text)
+        c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+    return text;
+}
+
+std::string convertedFingerprint(const std::string &source, const std::string &conversion)
+{
+    Hasher hasher;
+    hasher.add(source);
+    hasher.add("\n");
+    hasher.add(conversion);
+    return hasher.digest();
+}
+
+} // namespace
+
+Result<ModelInfo> inspectModel(const std::string &path)
+{
+    return guarded(path, [&]() -> Result<ModelInfo> {
+        const auto specification = parseSpecification(path);
+        if (!specification)
+            return propagate(specification);
+        const ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
+        const auto source = openSource(specification->model, {}, registry);
+        if (!source)
+            return propagate(source);
+        auto info = source->architecture->inspect(*source->checkpoint);
+        if (!info)
+            return propagate(info);
+        addFileFacts(*info, *source->checkpoint, source->path);
+        if (auto text = loadModelText(*source->checkpoint, *info))
+            addTextFacts(*info, *text);
+        else
+            info->chatTemplateNote = toString(text.error());
+        info->fingerprint.clear();
+        info->device.clear();
+        info->dtype.clear();
+        return info;
+    });
+}
+
+Result<LoadedModelPtr> loadModel(const std::string &specification, const LoadOptions &options, std::stop_token stop,
+                                 const ProgressFn &progress)
+{
+    return guarded(specification, [&]() -> Result<LoadedModelPtr> {
+        const auto parsed = parseSpecification(specification);
+        if (!parsed)
+            return propagate(parsed);
+        if (!parsed->conversion)
+            return loadPlain(parsed->model, options, stop, progress);
+        const auto source = loadModel(parsed->model, options, stop, progress);
+        if (!source)
+            return source;
+        return convertModel(*source, *parsed->conversion, stop, progress);
+    });
+}
+
+Result<LoadedModelPtr> convertModel(const LoadedModelPtr &source, const ConvertOptions &options, std::stop_token stop,
+                                    const ProgressFn &progress)
+{
+    if (!source)
+        return fail(ErrorCode::InvalidArgument, "there is no model to convert");
+    return guarded(source->info().name, [&]() -> Result<LoadedModelPtr> {
+        auto model = convert(*source->model(), options, stop, progress);
+        if (!model)
+            return propagate(model);
+        const std::string conversion = toString(options);
+        ModelInfo info = withKnownFacts((*model)->describe(), source->info());
+        const std::string kind = upperCase(conversion.substr(0, conversion.find(':')));
+        info.name += " (" + kind + ")";
+        info.path += "@" + conversion;
+        info.origin = "converted from " + source->info().fingerprint + ", " + conversion;
+        info.untrained = true;
+        info.fingerprint = convertedFingerprint(source->info().fingerprint, conversion);
+        return std::make_shared<const LoadedModel>(std::move(info), std::move(*model), source->tokenizer(),
+                                                   source->chatTemplate());
+    });
+}
+
+} // namespace lens

@@ -1,1 +1,0 @@
-namespace lens { const char *enginePlaceholder(); const char *enginePlaceholder() { return ""; } }

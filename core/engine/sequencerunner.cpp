@@ -1,0 +1,175 @@
+#include "engine/sequencerunner.h"
+
+#include "engine/stopprobe.h"
+#include "tensor/torchbridge.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace lens {
+
+namespace {
+
+/// A KV cache can be shortened to any length; what cannot has to be copied.
+bool hasUnshortenableLayer(const ModelState &state)
+{
+    for (std::size_t i = 0; i < state.layerCount(); ++i)
+        if (!state.layer(i).canTruncate())
+            return true;
+    return false;
+}
+
+/// Measures state norms for the collector and ends the pass when asked to stop.
+class FeedProbe final : public StopProbe {
+public:
+    FeedProbe(std::stop_token stop, NormCollector *norms) : StopProbe(std::move(stop)), m_norms(norms) {}
+
+    void offer(ProbeKind, std::int64_t layer, const at::Tensor &value) override { m_norms->offer(layer, value); }
+
+private:
+    bool wantsValue(ProbeKind kind, std::int64_t layer) const override
+    {
+        return m_norms && kind == ProbeKind::StateNorm && m_norms->wants(layer);
+    }
+
+    NormCollector *m_norms;
+};
+
+} // namespace
+
+SequenceRunner::SequenceRunner(LanguageModelPtr model, ModelState state, bool needsSnapshots, std::uint64_t budget)
+    : m_model(std::move(model)), m_state(std::move(state)), m_needsSnapshots(needsSnapshots), m_snapshots(budget)
+{
+}
+
+Result<SequenceRunner> SequenceRunner::create(LanguageModelPtr model, std::uint64_t budget)
+{
+    return guarded("decode session", [&]() -> Result<SequenceRunner> {
+        const at::NoGradGuard noGrad;
+        ModelState state = model->initialState(1);
+        const bool needsSnapshots = hasUnshortenableLayer(state);
+        return SequenceRunner(std::move(model), std::move(state), needsSnapshots, budget);
+    });
+}
+
+Result<std::int64_t> SequenceRunner::rewind(std::span<const TokenId> prompt)
+{
+    return guarded("decode session", [&]() -> Result<std::int64_t> { return rewindUnguarded(prompt); });
+}
+
+std::int64_t SequenceRunner::rewindUnguarded(std::span<const TokenId> prompt)
+{
+    const at::NoGradGuard noGrad;
+    const auto common = static_cast<std::size_t>(std::ranges::mismatch(m_ids, prompt).in1 - m_ids.begin());
+    if (common == m_ids.size() && (common < prompt.size() || m_logits))
+        return static_cast<std::int64_t>(common);
+
+    const std::size_t wanted = std::min(common, prompt.size() - 1);
+    const Snapshot *snapshot = m_snapshots.best(prompt, SnapshotStore::Whole::WithLogits);
+    const bool snapshotIsLonger = snapshot && snapshot->ids.size() > wanted;
+    if (!snapshotIsLonger && wanted > 0 && m_state.truncate(static_cast<std::int64_t>(wanted))) {
+        m_ids.resize(wanted);
+        m_logits.reset();
+    } else {
+        restore(snapshot);
+    }
+    return static_cast<std::int64_t>(m_ids.size());
+}
+
+Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits, NormCollector *norms,
+                                 std::stop_token stop)
+{
+    const auto position = static_cast<std::int64_t>(m_ids.size());
+    if (norms)
+        norms->begin(position, static_cast<std::int64_t>(ids.size()));
+    FeedProbe probe(std::move(stop), norms);
+    auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
+        const at::NoGradGuard noGrad;
+        const std::vector<std::int64_t> wide(ids.begin(), ids.end());
+        const auto tokens = at::tensor(wide, at::kLong).unsqueeze(0).to(m_model->device());
+        ForwardOptions options;
+        options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
+        options.probe = &probe;
+        try {
+            const at::Tensor logits = m_model->forward(tokens, m_state, options);
+            m_logits.reset();
+            if (wantLogits) {
+                const at::Tensor row = logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous();
+                const float *data = row.const_data_ptr<float>();
+                m_logits = std::make_shared<const std::vector<float>>(data, data + row.numel());
+            }
+        } catch (const StopProbe::Stopped &) {
+            return Fed::Stopped;
+        }
+        return Fed::All;
+    });
+    if (!fed || *fed == Fed::Stopped) {
+        if (norms)
+            norms->discard();
+        recover(position);
+        return fed;
+    }
+    m_ids.insert(m_ids.end(), ids.begin(), ids.end());
+    if (static_cast<std::int64_t>(m_ids.size()) - m_lastSnapshot >= snapshotInterval)
+        takeSnapshot(false);
+    return fed;
+}
+
+void SequenceRunner::takeSnapshot(bool lasting)
+{
+    if (!m_needsSnapshots || m_ids.empty())
+        return;
+    m_snapshots.add(m_ids, m_state, m_logits, lasting);
+    m_lastSnapshot = static_cast<std::int64_t>(m_ids.size());
+}
+
+Result<void> SequenceRunner::assign(std::vector<TokenId> ids, const NamedTensors &state, Logits logits)
+{
+    return guarded("saved state", [&]() -> Result<void> {
+        const at::NoGradGuard noGrad;
+        ModelState fresh = m_model->initialState(1);
+        if (auto assigned = fresh.assign(state); !assigned)
+            return assigned;
+        if (fresh.position() != static_cast<std::int64_t>(ids.size()))
+            return fail(ErrorCode::Mismatch, "the saved state stands for " + std::to_string(fresh.position())
+                        + " tokens, but " + std::to_string(ids.size()) + " are listed", "saved state");
+        m_state = std::move(fresh);
+        m_ids = std::move(ids);
+        m_logits = std::move(logits);
+        takeSnapshot(true);
+        return {};
+    });
+}
+
+void SequenceRunner::clear()
+{
+    m_snapshots.clear();
+    restore(nullptr);
+}
+
+void SequenceRunner::restore(const Snapshot *snapshot)
+{
+    const at::NoGradGuard noGrad;
+    m_state = snapshot ? snapshot->state.clone() : m_model->initialState(1);
+    m_ids = snapshot ? snapshot->ids : std::vector<TokenId>();
+    m_logits = snapshot ? snapshot->logits : nullptr;
+    m_lastSnapshot = static_cast<std::int64_t>(m_ids.size());
+}
+
+void SequenceRunner::recover(std::int64_t position)
+{
+    // A pass that was broken off has advanced some layers and not others, so ask each of them.
+    bool shortened = m_state.position() == position;
+    for (std::size_t i = 0; i < m_state.layerCount() && shortened; ++i)
+        shortened = m_state.layer(i).truncate(position);
+    if (shortened)
+        return;
+    const auto restored = guarded("decode session", [&]() -> Result<void> {
+        restore(m_snapshots.best(m_ids, SnapshotStore::Whole::Any));
+        return {};
+    });
+    if (!restored)
+        clear();
+}
+
+} // namespace lens

@@ -1,0 +1,64 @@
+// One sequence going through one model: its state, the tokens it stands for, and snapshots to go back to. State and
+// tokens agree at any time outside of feed(), whatever went wrong inside.
+#pragma once
+
+#include "engine/logits.h"
+#include "engine/normcollector.h"
+#include "engine/snapshots.h"
+#include "model/languagemodel.h"
+
+#include <memory>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+namespace lens {
+
+enum class Fed { All, Stopped };
+
+class SequenceRunner {
+public:
+    static constexpr std::uint64_t snapshotBudget = 256ull << 20;
+    static constexpr std::int64_t snapshotInterval = 256;  ///< tokens between two snapshots taken on the way
+
+    static Result<SequenceRunner> create(LanguageModelPtr model, std::uint64_t budget = snapshotBudget);
+
+    std::span<const TokenId> ids() const { return m_ids; }
+    const ModelState &state() const { return m_state; }
+
+    /// Of the token after ids(); null when they are not known.
+    const Logits &logits() const { return m_logits; }
+
+    /// Goes to the longest known beginning of `prompt` (not empty), from which what is left can be fed. All of it only
+    /// when the logits after it are known too. Returns its length.
+    Result<std::int64_t> rewind(std::span<const TokenId> prompt);
+
+    /// Feeds tokens (not empty) in one pass. A stop request is heeded between layers; the sequence then goes back to
+    /// where it was if the state can be shortened, else to the last snapshot of it. So it does after an error.
+    Result<Fed> feed(std::span<const TokenId> ids, bool wantLogits, NormCollector *norms, std::stop_token stop);
+
+    /// Remembers this point, unless the state can be shortened and needs no snapshots.
+    void takeSnapshot(bool lasting);
+
+    /// Puts a state from elsewhere in place of this one.
+    Result<void> assign(std::vector<TokenId> ids, const NamedTensors &state, Logits logits);
+
+    void clear();
+
+private:
+    SequenceRunner(LanguageModelPtr model, ModelState state, bool needsSnapshots, std::uint64_t budget);
+
+    std::int64_t rewindUnguarded(std::span<const TokenId> prompt);
+    void restore(const Snapshot *snapshot);
+    void recover(std::int64_t position);
+
+    LanguageModelPtr m_model;
+    ModelState m_state;
+    std::vector<TokenId> m_ids;
+    Logits m_logits;
+    bool m_needsSnapshots;
+    std::int64_t m_lastSnapshot = 0;
+    SnapshotStore m_snapshots;
+};
+
+} // namespace lens
