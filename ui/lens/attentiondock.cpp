@@ -171,6 +171,7 @@ void AttentionDock::Impl::build()
     progress->setFixedHeight(ProgressHeight);
     progress->hide();
     notice = new QLabel(dock);
+    notice->setTextFormat(Qt::PlainText);
     notice->setWordWrap(true);
     notice->setContentsMargins(8, 0, 8, 4);
     matrices = new MatrixTriptych(dock);
@@ -347,9 +348,11 @@ void AttentionDock::setColumns(const QStringList &names)
 
 void AttentionDock::setModel(int column, const ModelInfo &model)
 {
-    Impl::Column &changed = m_impl->columns.at(std::size_t(column));
+    if (column < 0 || column >= int(m_impl->columns.size()))
+        return;
+    Impl::Column &changed = m_impl->columns[std::size_t(column)];
     changed.model = model;
-    changed.known = true;
+    changed.known = !model.layers.empty();
     if (column == m_impl->pair[First] || column == m_impl->pair[Second])
         m_impl->forget();
     m_impl->showAll();

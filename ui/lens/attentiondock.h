@@ -29,7 +29,9 @@ public:
 
     /// One name per column of the compare view, left to right. The pair becomes columns 0 and 1 unless both columns
     /// of the present pair are still there. Forgets what was measured.
+    /// Calls that name a column which is not there are ignored: queued events may outlive their column.
     void setColumns(const QStringList &names);
+    /// A model without layers means that none is chosen.
     void setModel(int column, const ModelInfo &model);
 
     /// The columns compared; the user can choose others when there are more than two. -1 when there is none.

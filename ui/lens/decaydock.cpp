@@ -97,12 +97,13 @@ struct DecayDock::Impl {
     const LayerInfo *currentLayer() const;
     const AttentionSummary *softmaxSummary() const;
     std::vector<double> gammas(const LayerInfo &layer) const;
+    bool has(int column) const { return column >= 0 && column < int(columns.size()); }
     bool hasDecay(int column) const;
 };
 
 const DecayDock::Impl::Column *DecayDock::Impl::current() const
 {
-    return shown >= 0 && shown < int(columns.size()) ? &columns[std::size_t(shown)] : nullptr;
+    return has(shown) ? &columns[std::size_t(shown)] : nullptr;
 }
 
 const LayerInfo *DecayDock::Impl::currentLayer() const
@@ -133,6 +134,8 @@ std::vector<double> DecayDock::Impl::gammas(const LayerInfo &layer) const
 
 bool DecayDock::Impl::hasDecay(int column) const
 {
+    if (!has(column))
+        return false;
     const std::vector<LayerInfo> &layers = columns[std::size_t(column)].model.layers;
     return columns[std::size_t(column)].known && std::any_of(layers.begin(), layers.end(), isLinear);
 }
@@ -222,7 +225,7 @@ void DecayDock::Impl::connectAll(DecayDock *dock)
     });
     connect(selection, &Selection::layerHeadChanged, dock, [this] { showAll(); });
     connect(selection, &Selection::columnChanged, dock, [this](int column) {
-        if (column < int(columns.size()) && column != shown && hasDecay(column)) {
+        if (column != shown && hasDecay(column)) {
             shown = column;
             showAll();
         }
@@ -370,9 +373,11 @@ void DecayDock::setColumns(const QStringList &names)
 
 void DecayDock::setModel(int column, const ModelInfo &model)
 {
-    Impl::Column &changed = m_impl->columns.at(std::size_t(column));
+    if (!m_impl->has(column))
+        return;
+    Impl::Column &changed = m_impl->columns[std::size_t(column)];
     changed.model = model;
-    changed.known = true;
+    changed.known = !model.layers.empty();
     changed.summary.reset();
     m_impl->preferDecay();
     m_impl->showAll();
@@ -380,7 +385,9 @@ void DecayDock::setModel(int column, const ModelInfo &model)
 
 void DecayDock::setSummary(int column, const AttentionSummary &summary)
 {
-    m_impl->columns.at(std::size_t(column)).summary = summary;
+    if (!m_impl->has(column))
+        return;
+    m_impl->columns[std::size_t(column)].summary = summary;
     m_impl->showAll();
 }
 

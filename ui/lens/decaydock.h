@@ -23,7 +23,9 @@ public:
     ~DecayDock() override;
 
     /// One name per column of the compare view, left to right. Forgets models and summaries.
+    /// Calls that name a column which is not there are ignored: queued events may outlive their column.
     void setColumns(const QStringList &names);
+    /// A model without layers means that none is chosen.
     void setModel(int column, const ModelInfo &model);
 
     /// What was measured on the column's text. The linear column's and the softmax column's are shown side by side.

@@ -1,6 +1,7 @@
 #include "lens/dockheader.h"
 
 #include "plot/plottheme.h"
+#include "plot/ticks.h"
 
 #include <QHBoxLayout>
 #include <QMenu>
@@ -17,7 +18,7 @@ ElidedLabel::ElidedLabel(QWidget *parent) : QLabel(parent)
 void ElidedLabel::setFullText(const QString &text)
 {
     setText(text);
-    setToolTip(text);
+    setToolTip(text.isEmpty() ? QString() : plainToolTip(text));
 }
 
 QSize ElidedLabel::minimumSizeHint() const

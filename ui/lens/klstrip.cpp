@@ -60,7 +60,7 @@ void KlStrip::Impl::showHeader()
         ++count;
     }
     if (count)
-        parts << tr("mean KL(%1 ‖ %2) %3 nats").arg(first, second, formatValue(sum / count));
+        parts << tr("mean KL %1 nats (%2 ‖ %3)").arg(formatValue(sum / count), first, second);
     header->setText(parts.join(QStringLiteral(" · ")));
 }
 

@@ -53,11 +53,11 @@ struct StateNormDock::Impl {
     void showSource();
     void showChosen();
     void preferRecurrent();
-    Column *current() { return shown >= 0 && shown < int(columns.size()) ? &columns[std::size_t(shown)] : nullptr; }
+    Column *current() { return has(shown) ? &columns[std::size_t(shown)] : nullptr; }
+    bool has(int column) const { return column >= 0 && column < int(columns.size()); }
     bool isRecurrent(int column) const
     {
-        return column >= 0 && column < int(columns.size()) && columns[std::size_t(column)].known
-               && hasState(columns[std::size_t(column)].model);
+        return has(column) && columns[std::size_t(column)].known && hasState(columns[std::size_t(column)].model);
     }
 };
 
@@ -238,18 +238,22 @@ int StateNormDock::columnCount() const
 
 void StateNormDock::setModel(int column, const ModelInfo &model)
 {
-    Impl::Column &changed = m_impl->columns.at(std::size_t(column));
+    if (!m_impl->has(column))
+        return;
+    Impl::Column &changed = m_impl->columns[std::size_t(column)];
     if (!changed.known || changed.model.path != model.path || changed.model.fingerprint != model.fingerprint)
         changed.history->clear();
     changed.model = model;
-    changed.known = true;
+    changed.known = !model.layers.empty();
     m_impl->preferRecurrent();
     m_impl->showAll();
 }
 
 void StateNormDock::append(int column, const StateNormFrame &frame)
 {
-    StateNormHistory &history = *m_impl->columns.at(std::size_t(column)).history;
+    if (!m_impl->has(column))
+        return;
+    StateNormHistory &history = *m_impl->columns[std::size_t(column)].history;
     const bool shaped = history.tokens() > 0 && history.layers() == frame.layers && history.heads() == frame.heads;
     history.append(frame);
     if (column != m_impl->shown)
@@ -264,12 +268,15 @@ void StateNormDock::append(int column, const StateNormFrame &frame)
 
 void StateNormDock::setTokenTexts(int column, qint64 firstToken, const QStringList &texts)
 {
-    m_impl->columns.at(std::size_t(column)).history->setTexts(firstToken, texts);
+    if (m_impl->has(column))
+        m_impl->columns[std::size_t(column)].history->setTexts(firstToken, texts);
 }
 
 void StateNormDock::clear(int column)
 {
-    m_impl->columns.at(std::size_t(column)).history->clear();
+    if (!m_impl->has(column))
+        return;
+    m_impl->columns[std::size_t(column)].history->clear();
     if (column == m_impl->shown)
         m_impl->showAll();
 }

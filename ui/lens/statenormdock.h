@@ -23,9 +23,11 @@ public:
     ~StateNormDock() override;
 
     /// One name per column of the compare view, left to right. Forgets columns that are gone.
+    /// Calls that name a column which is not there are ignored: queued events may outlive their column.
     void setColumns(const QStringList &names);
     int columnCount() const;
 
+    /// A model without layers means that none is chosen.
     void setModel(int column, const ModelInfo &model);
 
     /// Cheap: stores the frame and redraws at most 30 times a second. Tokens from `firstToken` on are replaced, so a

@@ -165,7 +165,7 @@ void BarStrip::restyle()
     m_impl->markName->setFont(axisFont());
 }
 
-void BarStrip::prepare(QSize)
+void BarStrip::prepare(QSize, double)
 {
     m_impl->settingRange = true;
     if (!m_impl->zoomed)

@@ -14,6 +14,7 @@ namespace lens {
 namespace {
 
 constexpr int BarWidth = 8;
+constexpr int LeastBarTicks = 3;  ///< zero and both signs
 constexpr double SmallestView = 2;  ///< cells; closer zooming shows nothing new
 
 /// Outlines the chosen row and column, at least a few pixels wide, dark around light so that it shows on any colour.
@@ -241,8 +242,8 @@ void HeatMapPlot::applyScale()
         const QFontMetrics metrics(axis->tickLabelFont());
         const bool right = m_impl->barPlace == ColorBar::Right;
         const double pixels = right ? axis->axisRect()->height() : axis->axisRect()->width();
-        const double each = right ? metrics.height() * 1.4 : metrics.horizontalAdvance(QStringLiteral("−0.000")) + 6;
-        return valueTicks(lower, upper, tickCapacity(pixels, each), m_impl->logarithmic);
+        const double each = right ? metrics.height() * 1.4 : metrics.horizontalAdvance(QStringLiteral("−0.00")) + 6;
+        return valueTicks(lower, upper, std::max(LeastBarTicks, tickCapacity(pixels, each)), m_impl->logarithmic);
     })));
 }
 
@@ -304,7 +305,7 @@ PlotTable HeatMapPlot::table() const
 
 void HeatMapPlot::drawNow()
 {
-    prepare(plot()->size() * devicePixelRatioF());
+    prepare(plot()->size(), devicePixelRatioF());
     plot()->replot(QCustomPlot::rpImmediateRefresh);
 }
 
@@ -330,7 +331,7 @@ void HeatMapPlot::restyle()
     styleAxis(m_impl->bar->axis(), theme(), axisFont());
 }
 
-void HeatMapPlot::prepare(QSize pixels)
+void HeatMapPlot::prepare(QSize area, double scale)
 {
     if (isEmpty())
         return;
@@ -340,27 +341,32 @@ void HeatMapPlot::prepare(QSize pixels)
         plot()->yAxis->setRange(-0.5, m_impl->rowCells() - 0.5);
         m_impl->settingRange = false;
     }
-    fitSquare();
+    fitSquare(area);
+    m_impl->crossHair->setVisible(!isFigure());
     const ValueRange range = m_impl->sharedRange.value_or(m_impl->source->range(m_impl->logarithmic));
     m_impl->valueRange = usableRange(range, m_impl->logarithmic);
     const QCPRange shown(m_impl->valueRange.lower, m_impl->valueRange.upper);
     if (m_impl->bar)
         m_impl->bar->setDataRange(shown);
     m_impl->map->setDataRange(shown);
-    fillMap(pixels);
+    fillMap(area * scale);
 }
 
-void HeatMapPlot::fitSquare()
+QSize HeatMapPlot::figureSize() const
+{
+    return m_impl->square ? QSize(460, 540) : PlotView::figureSize();
+}
+
+void HeatMapPlot::fitSquare(QSize area)
 {
     QCPAxisRect *rect = plot()->axisRect();
     if (!m_impl->square)
         return;
     const QFontMetrics metrics(axisFont());
     const int barHeight = m_impl->barPlace == ColorBar::Below ? BarWidth + 2 * metrics.height() + 14 : 0;
-    const QRect all = plot()->viewport();
     const QMargins margins = rect->margins();
-    const int side = std::min(all.width() - margins.left() - margins.right(),
-                              all.height() - margins.top() - margins.bottom() - barHeight);
+    const int side = std::min(area.width() - margins.left() - margins.right(),
+                              area.height() - margins.top() - margins.bottom() - barHeight);
     rect->setMaximumSize(std::max(20, side), std::max(20, side));
 }
 

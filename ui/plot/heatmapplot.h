@@ -83,7 +83,8 @@ Q_SIGNALS:
 
 protected:
     void restyle() override;
-    void prepare(QSize pixels) override;
+    void prepare(QSize area, double scale) override;
+    QSize figureSize() const override;
     QString readOut(QPoint position) const override;
     void choose(QPoint position) override;
     void moveChoice(int right, int down) override;
@@ -93,7 +94,7 @@ private:
     std::unique_ptr<Impl> m_impl;
 
     void applyScale();
-    void fitSquare();
+    void fitSquare(QSize area);
     void fillMap(QSize pixels);
 };
 

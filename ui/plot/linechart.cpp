@@ -186,7 +186,7 @@ void LineChart::restyle()
     }
 }
 
-void LineChart::prepare(QSize)
+void LineChart::prepare(QSize, double)
 {
     m_impl->settingRange = true;
     if (!m_impl->zoomed && !isEmpty())

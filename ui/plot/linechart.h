@@ -47,7 +47,7 @@ Q_SIGNALS:
 
 protected:
     void restyle() override;
-    void prepare(QSize pixels) override;
+    void prepare(QSize area, double scale) override;
     QString readOut(QPoint position) const override;
     void choose(QPoint position) override;
     void moveChoice(int right, int down) override;

@@ -1,6 +1,7 @@
 #include "plot/plotview.h"
 
 #include "plot/qcp.h"
+#include "plot/ticks.h"
 
 #include <QBuffer>
 #include <QFileDialog>
@@ -26,6 +27,7 @@ namespace {
 constexpr int FrameMilliseconds = 33;
 constexpr int ClickSlack = 4;
 constexpr int MostRedraws = 3;
+constexpr int TitleGap = 8;
 constexpr double PngScale = 2.0;
 
 Error cannotWrite(const QString &file, const QString &why)
@@ -63,6 +65,7 @@ PlotView::PlotView(QWidget *parent) : QWidget(parent), m_impl(std::make_unique<I
     m_impl->plot->setContextMenuPolicy(Qt::NoContextMenu);
     m_impl->hint = new QLabel(this);
     m_impl->hint->setAlignment(Qt::AlignCenter);
+    m_impl->hint->setTextFormat(Qt::PlainText);
     m_impl->hint->setWordWrap(true);
     m_impl->hint->setMargin(12);
     m_impl->pages = new QStackedLayout(this);
@@ -103,7 +106,7 @@ void PlotView::connectMouse()
         if (text.isEmpty())
             QToolTip::hideText();
         else
-            QToolTip::showText(event->globalPosition().toPoint(), text, m_impl->plot);
+            QToolTip::showText(event->globalPosition().toPoint(), plainToolTip(text), m_impl->plot);
     });
 }
 
@@ -200,7 +203,7 @@ Result<void> PlotView::save(const QString &file, QSize size)
     QSaveFile out(file);
     if (!out.open(QIODevice::WriteOnly))
         return tl::unexpected<Error>(cannotWrite(file, out.errorString()));
-    const bool written = suffix == known[3] ? writeCsv(table(), out) : writeFigure(suffix, out, size);
+    const bool written = suffix == known[3] ? writeCsv(table(), out) : writeFigure(suffix, out, size.isEmpty() ? figureSize() : size);
     if (!written || !out.commit())
         return tl::unexpected<Error>(cannotWrite(file, out.errorString()));
     return {};
@@ -217,7 +220,13 @@ bool PlotView::writeFigure(const QString &suffix, QIODevice &device, QSize size)
     font.setBold(true);
     plot->plotLayout()->insertRow(0);
     plot->plotLayout()->addElement(0, 0, new QCPTextElement(plot, m_impl->title, font));
-    prepare(size * int(PngScale));
+    const QSize area = size - QSize(0, QFontMetrics(font).height() + TitleGap);
+    // The first drawing lays out, which ticks and squares of the second follow.
+    for (int round = 0; round < 2; ++round) {
+        prepare(area, PngScale);
+        plot->toPixmap(size.width(), size.height());
+    }
+    prepare(area, PngScale);
 
     bool written = false;
     QByteArray bytes;
@@ -271,6 +280,11 @@ bool PlotView::isFigure() const
     return m_impl->figure;
 }
 
+QSize PlotView::figureSize() const
+{
+    return {900, 420};
+}
+
 QFont PlotView::axisFont() const
 {
     QFont smaller = font();
@@ -290,7 +304,7 @@ void PlotView::updateNow()
     showPage();
     if (!m_impl->settled || isEmpty() || m_impl->tableShown)
         return;
-    prepare(m_impl->plot->size() * devicePixelRatioF());
+    prepare(m_impl->plot->size(), devicePixelRatioF());
     m_impl->plot->replot(QCustomPlot::rpQueuedReplot);
 }
 

@@ -34,8 +34,8 @@ public:
     void setTableShown(bool shown);
 
     /// Writes what is on show. The suffix chooses: png (twice the size in pixels), svg, pdf, csv. Figures are black on
-    /// white whatever the theme. Needs no display. Errors: InvalidArgument for other suffixes or an empty plot, Io.
-    Result<void> save(const QString &file, QSize size = {900, 420});
+    /// white whatever the theme, `size` pixels large, figureSize() when empty. Needs no display. Errors: InvalidArgument for other suffixes or an empty plot, Io.
+    Result<void> save(const QString &file, QSize size = {});
 
     /// The context menu's actions, for a button in a header.
     void addActionsTo(QMenu *menu);
@@ -64,8 +64,9 @@ protected:
 
     /// Applies theme().
     virtual void restyle() = 0;
-    /// Called before drawing on that many device pixels.
-    virtual void prepare(QSize pixels) = 0;
+    /// Called before drawing on that area, every unit of which is `scale` device pixels.
+    virtual void prepare(QSize area, double scale) = 0;
+    virtual QSize figureSize() const;
     virtual QString readOut(QPoint position) const = 0;
     virtual void choose(QPoint position) = 0;
     virtual void moveChoice(int right, int down) = 0;

@@ -9,6 +9,10 @@ namespace lens {
 
 namespace {
 
+// More marks than these clutter an axis however long it is.
+constexpr int MostIntegers = 16;
+constexpr int MostValues = 8;
+
 std::vector<Tick> logarithmicTicks(double lower, double upper, int capacity)
 {
     const double first = std::floor(std::log10(lower));
@@ -47,7 +51,7 @@ std::vector<Tick> integerTicks(double lower, double upper, int capacity)
     const double last = std::floor(upper);
     if (!(last >= first))
         return {};
-    const int most = std::max(1, capacity);
+    const int most = std::clamp(capacity, 1, MostIntegers);
     double step = 1;
     for (int round = 0; std::floor(last / step) - std::ceil(first / step) + 1 > most; ++round)
         step *= round % 3 == 1 ? 2.5 : 2;
@@ -71,6 +75,7 @@ std::vector<Tick> labelTicks(const QStringList &labels, double lower, double upp
 
 std::vector<Tick> valueTicks(double lower, double upper, int capacity, bool logarithmic)
 {
+    capacity = std::min(capacity, MostValues);
     if (!(upper > lower))
         return {};
     if (logarithmic && lower > 0 && upper / lower >= 4)
@@ -126,6 +131,11 @@ QString formatToken(const QString &text, int limit)
     if (shown.size() > limit)
         shown = shown.left(limit - 1) + QStringLiteral("…");
     return QStringLiteral("“%1”").arg(shown);
+}
+
+QString plainToolTip(const QString &text)
+{
+    return QStringLiteral("<p style='white-space:pre'>%1</p>").arg(text.toHtmlEscaped());
 }
 
 } // namespace lens

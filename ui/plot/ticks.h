@@ -34,4 +34,7 @@ QString formatValue(double value, int significant = 3);
 /// `limit` characters.
 QString formatToken(const QString &text, int limit = 24);
 
+/// Text for a tool tip that is shown as it is, even when a token looks like markup.
+QString plainToolTip(const QString &text);
+
 } // namespace lens
