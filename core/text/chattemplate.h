@@ -48,7 +48,8 @@ public:
     /// The prompt in segments: what the template writes, where control tokens count, and what people and models wrote,
     /// where "<|im_end|>" is only text. To be encoded with Tokenizer::encodeSegments() without addSpecial (the template
     /// writes bos itself where the original does). `addGenerationPrompt` opens the assistant's next turn.
-    /// ErrorCode::InvalidArgument for a conversation that the original refuses (roles that do not alternate).
+    /// ErrorCode::InvalidArgument for a conversation that the original refuses (roles that do not alternate), or of
+    /// which it would silently leave out a message.
     Result<std::vector<TextSegment>> renderSegments(std::span<const ChatMessage> messages,
                                                     bool addGenerationPrompt) const;
 

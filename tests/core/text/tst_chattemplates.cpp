@@ -20,6 +20,14 @@ std::vector<ChatMessage> messagesOf(const json &list)
     return messages;
 }
 
+// Llama 2's own template passes silently over a system message that comes late; here that is an error.
+bool leavesOutMessage(const json &item)
+{
+    const json &last = item["messages"].back();
+    return last["role"] == "system" && item["messages"].size() > 1
+           && item["prompt"].get<std::string>().find(last["content"].get<std::string>()) == std::string::npos;
+}
+
 } // namespace
 
 class TestChatTemplates : public QObject {
@@ -35,7 +43,8 @@ private Q_SLOTS:
 
 void TestChatTemplates::rendersAsJinja()
 {
-    for (const json &entry : fixtures::readJson("chat_templates.json")["templates"]) {
+    const json golden = fixtures::readJson("chat_templates.json");
+    for (const json &entry : golden["templates"]) {
         const auto recognised = ChatTemplate::recognise(entry["source"].get<std::string>(), "test",
                                                         entry["bos"].get<std::string>(), entry["eos"].get<std::string>());
         QVERIFY2(recognised.has_value(), recognised ? "" : toString(recognised.error()).c_str());
@@ -43,10 +52,11 @@ void TestChatTemplates::rendersAsJinja()
         for (const json &item : entry["cases"]) {
             const auto prompt = recognised->render(messagesOf(item["messages"]),
                                                    item["add_generation_prompt"].get<bool>());
-            if (item["prompt"].is_null())
+            if (item["prompt"].is_null() || leavesOutMessage(item))
                 QVERIFY(!prompt && prompt.error().code == ErrorCode::InvalidArgument);
             else
-                QCOMPARE(prompt.value_or("refused"), item["prompt"].get<std::string>());
+                QVERIFY2(prompt.value_or("refused") == item["prompt"].get<std::string>(),
+                         (item.dump() + "\n" + json(prompt.value_or("refused")).dump()).c_str());
         }
     }
 }

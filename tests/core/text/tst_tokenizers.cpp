@@ -102,7 +102,8 @@ void TestTokenizers::streamEqualsWhole()
         const TokenizerPtr tokenizer = load(fixture);
         QVERIFY(tokenizer);
         std::vector<Ids> sequences;
-        for (const json &row : fixtures::readJson(std::string(fixture.folder) + "/strings.json")["strings"])
+        const json golden = fixtures::readJson(std::string(fixture.folder) + "/strings.json");
+        for (const json &row : golden["strings"])
             sequences.push_back(row["ids"].get<Ids>());
         for (int i = 0; i < 500; ++i)
             sequences.push_back(fixtures::randomIds(random, tokenizer->size() + 3, 1 + random() % 40));
