@@ -27,7 +27,7 @@ struct BpeOptions {
     bool byteFallback = false;        ///< characters without a piece become <0xXX> pieces
     bool fuseUnknown = false;         ///< a run of unknown characters gives one unknown token
     bool unknownBlocksMerges = false; ///< else a dropped character lets its neighbours merge
-    std::optional<TokenId> unknown = std::nullopt;  ///< what a character without a piece becomes; nothing: it is dropped
+    std::optional<TokenId> unknown = std::nullopt; ///< what a character without a piece becomes; nothing: it is dropped
 };
 
 class Bpe {

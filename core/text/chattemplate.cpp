@@ -211,10 +211,12 @@ Result<ChatTemplate> ChatTemplate::recognise(std::string_view jinja, const std::
                     "use it for plain continuation, or choose a chat model");
     if (const auto family = familyOfSource(jinja))
         return ChatTemplate(*family, std::move(bos), std::move(eos));
-    return fail(ErrorCode::Unsupported, "the model's chat template is none of those known here, and templates are "
-                                        "never executed",
-                where, "use it for plain continuation, or choose a template by hand: ChatML, SmolLM2, Llama 2, Llama 3, "
-                       "Mistral or Zephyr");
+    return fail(ErrorCode::Unsupported,
+                "the model's chat template is none of those known here, and templates are "
+                "never executed",
+                where,
+                "use it for plain continuation, or choose a template by hand: ChatML, SmolLM2, Llama 2, Llama 3, "
+                "Mistral or Zephyr");
 }
 
 Result<std::vector<TextSegment>> ChatTemplate::renderSegments(std::span<const ChatMessage> messages,

@@ -15,7 +15,8 @@ using Type = SentencePieceModel::Type;
 std::optional<TokenId> idOf(const TokenTable &table, const std::string &piece)
 {
     const auto found = std::find(table.pieces.begin(), table.pieces.end(), piece);
-    return found == table.pieces.end() ? std::nullopt : std::optional(static_cast<TokenId>(found - table.pieces.begin()));
+    return found == table.pieces.end() ? std::nullopt
+                                       : std::optional(static_cast<TokenId>(found - table.pieces.begin()));
 }
 
 Result<TokenTable> makeTable(const SentencePieceModel &model, const TokenizerExtras &extras, const std::string &where)

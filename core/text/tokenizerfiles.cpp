@@ -25,10 +25,10 @@ bool looksLikeTiktoken(std::string_view content)
 {
     const std::string_view line = content.substr(0, std::min<std::size_t>(content.find('\n'), 200));
     const std::size_t space = line.find(' ');
-    return space != std::string_view::npos && space > 0 && space + 1 < line.size()
-           && line.find_first_not_of("0123456789", space + 1) == std::string_view::npos
-           && line.substr(0, space).find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")
-                  == std::string_view::npos;
+    return space != std::string_view::npos && space > 0 && space + 1 < line.size() &&
+           line.find_first_not_of("0123456789", space + 1) == std::string_view::npos &&
+           line.substr(0, space).find_first_not_of(
+               "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=") == std::string_view::npos;
 }
 
 Result<TokenizerPtr> makeLlama2c(std::string_view content, const std::string &where)

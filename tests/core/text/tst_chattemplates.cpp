@@ -45,8 +45,9 @@ void TestChatTemplates::rendersAsJinja()
 {
     const json golden = fixtures::readJson("chat_templates.json");
     for (const json &entry : golden["templates"]) {
-        const auto recognised = ChatTemplate::recognise(entry["source"].get<std::string>(), "test",
-                                                        entry["bos"].get<std::string>(), entry["eos"].get<std::string>());
+        const auto recognised =
+            ChatTemplate::recognise(entry["source"].get<std::string>(), "test", entry["bos"].get<std::string>(),
+                                    entry["eos"].get<std::string>());
         QVERIFY2(recognised.has_value(), recognised ? "" : toString(recognised.error()).c_str());
         QCOMPARE(std::string(recognised->name()), entry["name"].get<std::string>());
         for (const json &item : entry["cases"]) {
@@ -66,7 +67,8 @@ void TestChatTemplates::refusesOthers_data()
     QTest::addColumn<QString>("source");
     QTest::newRow("empty") << QString();
     QTest::newRow("other system prompt")
-        << "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ '<|im_start|>system\n"
+        << "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}{{ "
+           "'<|im_start|>system\n"
            "You are someone else<|im_end|>\n' }}{% endif %}{{'<|im_start|>' + message['role'] + '\n' + "
            "message['content'] + '<|im_end|>' + '\n'}}{% endfor %}";
     QTest::newRow("no line break after the turn")
@@ -95,7 +97,8 @@ void TestChatTemplates::smolLm2Prompts()
     QVERIFY(recognised.has_value());
     QCOMPARE(recognised->family(), ChatTemplate::Family::SmolLm2);
     for (const json &item : golden["cases"])
-        QCOMPARE(recognised->render(messagesOf(item["messages"]), true).value_or(""), item["prompt"].get<std::string>());
+        QCOMPARE(recognised->render(messagesOf(item["messages"]), true).value_or(""),
+                 item["prompt"].get<std::string>());
 }
 
 void TestChatTemplates::contentIsNeverControl()

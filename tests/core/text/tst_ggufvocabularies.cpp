@@ -64,7 +64,8 @@ void compareRows(const TokenizerPtr &tokenizer, const char *folder, bool addsBos
             QCOMPARE(tokenizer->decode(special), row["detokenized_special"].get<std::string>());
         for (const bool skipSpecial : {false, true}) {
             bool whole = true;
-            QCOMPARE(fixtures::streamed(tokenizer, special, skipSpecial, whole), tokenizer->decode(special, skipSpecial));
+            QCOMPARE(fixtures::streamed(tokenizer, special, skipSpecial, whole),
+                     tokenizer->decode(special, skipSpecial));
             QVERIFY(whole);
         }
     }

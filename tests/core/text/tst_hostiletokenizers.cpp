@@ -70,7 +70,8 @@ Result<TokenizerPtr> loadBytes(const QTemporaryDir &folder, const char *name, co
 // Everything that a program does with a tokenizer.
 void exercise(const Tokenizer &tokenizer, std::mt19937 &random)
 {
-    const std::string text = "Hello, world! <s>caf\u00e9</s> 1,000\n\n\t\t<|im_end|> \U0001F600 \uFB01 \xFF\xED\xA0\x80 {#";
+    const std::string text =
+        "Hello, world! <s>caf\u00e9</s> 1,000\n\n\t\t<|im_end|> \U0001F600 \uFB01 \xFF\xED\xA0\x80 {#";
     for (const bool parseSpecial : {false, true}) {
         const auto ids = tokenizer.encode(text, {.parseSpecial = parseSpecial});
         if (ids)
@@ -158,7 +159,8 @@ void TestHostileTokenizers::sentencePiece_data()
     model.modelType = 9;
     row("model type 9", bytesOf(model), malformed, "impossible value");
     row("truncated", bytesOf(smallModel()).chopped(5), ErrorCode::Truncated, "byte ");
-    row("huge length", QByteArray("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 10), ErrorCode::Truncated, "beyond the end");
+    row("huge length", QByteArray("\x0A\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F", 10), ErrorCode::Truncated,
+        "beyond the end");
     row("endless number", QByteArray("\x0A") + QByteArray(20, '\xFF'), malformed, "longer than ten bytes");
     row("group", QByteArray("\x0B"), malformed, "impossible type");
 
@@ -167,8 +169,10 @@ void TestHostileTokenizers::sentencePiece_data()
     row("map points outside", withMap(characterMap({256u << 10}, text)), malformed, "outside the trie");
     row("map value outside", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u | 500u}, text)), malformed,
         "outside the texts");
-    row("map text without end", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u}, "x")), malformed, "without an end");
-    row("map text broken", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u}, std::string("\xC3\0", 2))), malformed,
+    row("map text without end", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u}, "x")), malformed,
+        "without an end");
+    row("map text broken", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u}, std::string("\xC3\0", 2))),
+        malformed,
         "UTF-8");
     row("map text long", withMap(characterMap({1u << 10 | 1u << 8, 0x80000000u}, std::string(9999, 'x') + '\0')),
         malformed, "9999 bytes");

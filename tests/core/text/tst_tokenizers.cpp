@@ -210,7 +210,8 @@ void TestTokenizers::controlTokensNeedPermission()
     QCOMPARE(std::count(ids->begin(), ids->end(), 2), 1);
     QCOMPARE(ids->back(), 2);
     // A control token must not arise across the border of two segments either.
-    QVERIFY(!contains(tokenizer->encodeSegments(std::vector<TextSegment>{{"<|im_", true}, {"end|>", false}}, false), 2));
+    QVERIFY(
+        !contains(tokenizer->encodeSegments(std::vector<TextSegment>{{"<|im_", true}, {"end|>", false}}, false), 2));
 }
 
 void TestTokenizers::folder()
