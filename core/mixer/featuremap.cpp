@@ -24,10 +24,10 @@ at::Tensor FeatureMap::apply(const at::Tensor &x) const
     case FeatureMapForm::None:
         return x;
     case FeatureMapForm::SharedRelu:
-        features = at::linear(x.flatten(2), m_weight, m_bias).relu().unflatten(2, {x.size(2), -1});
+        features = at::linear(x.flatten(2), m_weight, m_bias).clamp_min(0).unflatten(2, {x.size(2), -1});
         break;
     case FeatureMapForm::PerHeadRelu:
-        features = (perHead(x, m_weight) + m_bias).relu();
+        features = (perHead(x, m_weight) + m_bias).clamp_min(0);
         break;
     case FeatureMapForm::Elu1:
         features = at::elu(x) + 1;

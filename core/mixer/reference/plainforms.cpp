@@ -28,7 +28,7 @@ at::Tensor recurrent(const at::Tensor &q, const at::Tensor &k, const at::Tensor 
 at::Tensor softmaxAttention(const at::Tensor &q, const at::Tensor &k, const at::Tensor &visible, double scale)
 {
     const at::Tensor scores = at::matmul(q, k.transpose(-1, -2)) * scale;
-    return at::softmax(scores.masked_fill(visible.logical_not(), -std::numeric_limits<double>::infinity()), -1, at::kFloat);
+    return at::softmax(scores.masked_fill(visible.bitwise_not(), -std::numeric_limits<double>::infinity()), -1, at::kFloat);
 }
 
 at::Tensor causalMask(std::int64_t tokens, std::int64_t keys, std::int64_t window, const at::Device &device)
@@ -37,7 +37,7 @@ at::Tensor causalMask(std::int64_t tokens, std::int64_t keys, std::int64_t windo
     const at::Tensor distance = at::arange(keys - tokens, keys, options).unsqueeze(1) - at::arange(keys, options).unsqueeze(0);
     at::Tensor visible = distance >= 0;
     if (window > 0)
-        visible = visible.logical_and(distance < window);
+        visible = visible.bitwise_and(distance < window);
     return visible;
 }
 
