@@ -4,6 +4,7 @@
 #include "model/languagemodel.h"
 #include "tensor/torchbridge.h"
 
+#include <c10/core/GradMode.h>
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -131,7 +132,7 @@ Result<std::shared_ptr<const AttentionMap>> AttentionMap::measure(const LoadedMo
     if (auto checked = check(model, ids); !checked)
         return propagate(checked);
     return guarded(model.info().name, [&]() -> Result<std::shared_ptr<const AttentionMap>> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         auto impl = std::make_unique<Impl>(model.info(), static_cast<std::int64_t>(ids.size()));
         AttentionProbe probe(std::move(stop), [&](ProbeKind kind, std::int64_t layer, const at::Tensor &value) {
             if (kind == ProbeKind::ZeroFeatures)

@@ -7,6 +7,7 @@
 #include "tensor/torchbridge.h"
 
 #include <algorithm>
+#include <c10/core/GradMode.h>
 #include <numeric>
 
 namespace lens {
@@ -36,7 +37,8 @@ public:
     {
         m_tensors[layerName(layer, nameOf(kind, layer))] = kept(value);
         if (m_progress)
-            m_progress({"running", static_cast<std::uint64_t>(layer + 1), static_cast<std::uint64_t>(m_info.layerCount)});
+            m_progress(
+                {"running", static_cast<std::uint64_t>(layer + 1), static_cast<std::uint64_t>(m_info.layerCount)});
     }
 
     NamedTensors take() { return std::move(m_tensors); }
@@ -78,19 +80,14 @@ bool asked(const DumpOptions &options, DumpKind kind)
     return std::ranges::find(options.kinds, kind) != options.kinds.end();
 }
 
+/// Everything that layers with a recurrent state keep, under its own names; the matrix S is called "state".
 void addStates(const ModelState &state, NamedTensors &tensors)
 {
     for (std::size_t layer = 0; layer < state.layerCount(); ++layer) {
-        const at::Tensor matrix = state.layer(layer).recurrentState();
-        if (!matrix.defined())
+        if (state.layer(layer).canTruncate())
             continue;
-        const auto index = static_cast<std::int64_t>(layer);
-        tensors[layerName(index, "state")] = kept(matrix);
-        // A mixer with a normaliser keeps the sum of its keys as one more column of the same matrix.
-        for (const auto &[name, tensor] : state.layer(layer).tensors()) {
-            if (tensor.dim() == 4 && tensor.size(3) == matrix.size(3) + 1)
-                tensors[layerName(index, "normaliser")] = kept(tensor.select(3, matrix.size(3)));
-        }
+        for (const auto &[name, tensor] : state.layer(layer).tensors())
+            tensors[layerName(static_cast<std::int64_t>(layer), name.c_str())] = kept(tensor);
     }
 }
 
@@ -108,7 +105,7 @@ Result<NamedTensors> measure(const LanguageModel &model, const ModelInfo &info, 
                              const DumpOptions &options, std::stop_token stop, const ProgressFn &progress)
 {
     return guarded(info.path, [&]() -> Result<NamedTensors> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         const std::vector<std::int64_t> wide(batch.ids.begin(), batch.ids.end());
         const at::Tensor tokens = at::tensor(wide, at::kLong).view({batch.rows, batch.columns}).to(model.device());
         ModelState state = model.initialState(batch.rows);
@@ -164,12 +161,13 @@ Result<void> check(const ModelInfo &info, const TokenBatch &batch, const DumpOpt
         return fail(ErrorCode::InvalidArgument, "a chunk needs at least one token", info.path, "give a size from 1 on");
     if (!asked(options, DumpKind::Attention) || info.device == "meta")
         return {};
-    const double needed = 4.0 * static_cast<double>(info.layerCount * batch.rows * info.heads)
-        * static_cast<double>(batch.columns) * static_cast<double>(batch.columns);
+    const double needed = 4.0 * static_cast<double>(info.layerCount * batch.rows * info.heads) *
+                          static_cast<double>(batch.columns) * static_cast<double>(batch.columns);
     const std::uint64_t available = availableDevices().front().availableMemory;
     if (available > 0 && needed > 0.8 * static_cast<double>(available))
-        return fail(ErrorCode::LimitExceeded, "the attention matrices of " + std::to_string(batch.columns)
-                    + " tokens do not fit into memory", info.path, "take fewer tokens, or leave attention out");
+        return fail(ErrorCode::LimitExceeded,
+                    "the attention matrices of " + std::to_string(batch.columns) + " tokens do not fit into memory",
+                    info.path, "take fewer tokens, or leave attention out");
     return {};
 }
 
@@ -197,7 +195,8 @@ Result<DumpSummary> dumpTensors(const LoadedModel &model, const TokenBatch &batc
     }
     summary.written = !model.model()->device().is_meta();
     if (summary.written) {
-        if (const Result<void> written = writeSafetensors(file, *tensors, {{"model", info.name}}, stop, progress); !written)
+        if (const Result<void> written = writeSafetensors(file, *tensors, {{"model", info.name}}, stop, progress);
+            !written)
             return propagate(written);
     }
     return summary;

@@ -63,7 +63,8 @@ private:
 
 using LoadedModelPtr = std::shared_ptr<const LoadedModel>;
 
-/// Facts from the headers alone; fingerprint, device and dtype stay empty.
+/// Facts from the headers alone, of the model before any conversion that the specification asks for; fingerprint,
+/// device and dtype stay empty, sizes that depend on a dtype are those of float32.
 Result<ModelInfo> inspectModel(const std::string &path);
 
 Result<MemoryEstimate> estimateMemory(const ModelInfo &info, const LoadOptions &options);
@@ -92,7 +93,7 @@ struct TokenAlternative {
 
 struct TokenEvent {
     TokenId id = 0;
-    std::string text;        ///< text that became complete with this token; may be empty
+    std::string text;        ///< text that became complete with this token and is no part of a stop string; may be empty
     std::int64_t position = 0;  ///< in the whole sequence
     float logprob = 0;
     std::vector<TokenAlternative> alternatives;  ///< most probable first
@@ -131,7 +132,10 @@ public:
 
     const LoadedModelPtr &model() const;
 
-    /// Continues `promptIds`. Whatever prefix of it this session has already seen is restored from the KV cache or
+    /// Continues `promptIds`. There is no limit but maxTokens and memory: StopReason::ContextFull says that the KV cache
+    /// would outgrow what is free. State norms are delivered for what is computed, not for what is restored, and not at
+    /// all by models without a recurrent layer. When a stop request ends it, the result's text may hold a last piece that
+    /// no event carried (it might have become a stop string). Whatever prefix of it this session has already seen is restored from the KV cache or
     /// from a snapshot, not computed again. A stop request ends it with StopReason::Cancelled and what was generated.
     Result<GenerationResult> generate(std::span<const TokenId> promptIds, const GenerationOptions &options,
                                       const GenerationCallbacks &callbacks, std::stop_token stop);

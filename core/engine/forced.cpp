@@ -3,6 +3,7 @@
 #include "model/languagemodel.h"
 #include "tensor/torchbridge.h"
 
+#include <c10/core/GradMode.h>
 #include <algorithm>
 
 namespace lens {
@@ -79,7 +80,7 @@ Result<ForcedComparison> compareForced(const LoadedModel &first, const LoadedMod
     if (auto checked = check(first, second, ids); !checked)
         return propagate(checked);
     return guarded(first.info().name + " and " + second.info().name, [&]() -> Result<ForcedComparison> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         ForcedComparison result;
         const std::vector<std::int64_t> wide(ids.begin(), ids.end());
         const auto total = static_cast<std::int64_t>(ids.size()) - 1;

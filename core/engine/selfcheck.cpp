@@ -5,6 +5,7 @@
 #include "model/languagemodel.h"
 #include "tensor/torchbridge.h"
 
+#include <c10/core/GradMode.h>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -37,13 +38,21 @@ Result<void> writeModel(const std::string &folder)
             tensors[prefix + "mlp.up_proj.weight"] = weight(feedForward, width);
             tensors[prefix + "mlp.down_proj.weight"] = weight(width, feedForward);
         }
-        const nlohmann::json config = {{"architectures", {"LlamaForCausalLM"}}, {"model_type", "llama"},
-                                       {"hidden_size", width}, {"num_hidden_layers", layers},
-                                       {"num_attention_heads", heads}, {"num_key_value_heads", kvHeads},
-                                       {"head_dim", headSize}, {"intermediate_size", feedForward},
-                                       {"vocab_size", vocabulary}, {"max_position_embeddings", 256},
-                                       {"rms_norm_eps", 1e-5}, {"rope_theta", 10000.0}, {"hidden_act", "silu"},
-                                       {"tie_word_embeddings", false}, {"torch_dtype", "float32"}};
+        const nlohmann::json config = {{"architectures", {"LlamaForCausalLM"}},
+                                       {"model_type", "llama"},
+                                       {"hidden_size", width},
+                                       {"num_hidden_layers", layers},
+                                       {"num_attention_heads", heads},
+                                       {"num_key_value_heads", kvHeads},
+                                       {"head_dim", headSize},
+                                       {"intermediate_size", feedForward},
+                                       {"vocab_size", vocabulary},
+                                       {"max_position_embeddings", 256},
+                                       {"rms_norm_eps", 1e-5},
+                                       {"rope_theta", 10000.0},
+                                       {"hidden_act", "silu"},
+                                       {"tie_word_embeddings", false},
+                                       {"torch_dtype", "float32"}};
         const std::filesystem::path place = folder;
         if (Result<void> written = writeFileAtomically(place / "config.json", config.dump(1)); !written)
             return written;
@@ -62,13 +71,14 @@ at::Tensor logitsOf(const LanguageModel &model, const at::Tensor &tokens, Execut
 Result<FormCheck> check(const LoadedModel &loaded, const std::string &name)
 {
     return guarded(name, [&]() -> Result<FormCheck> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         const LanguageModel &model = *loaded.model();
         const at::Tensor tokens = (at::arange(2 * 37, at::kLong) * 7 % vocabulary).view({2, 37}).to(model.device());
         const at::Tensor reference = logitsOf(model, tokens, {Execution::Form::Parallel, 64});
         const double range = (reference.max() - reference.min()).item<double>();
         FormCheck result{name, 0, false};
-        for (const Execution execution : {Execution{Execution::Form::Chunked, 5}, Execution{Execution::Form::Recurrent, 1}}) {
+        for (const Execution execution :
+             {Execution{Execution::Form::Chunked, 5}, Execution{Execution::Form::Recurrent, 1}}) {
             const at::Tensor other = logitsOf(model, tokens, execution);
             result.difference = std::max(result.difference, (other - reference).abs().max().item<double>() / range);
         }
@@ -84,7 +94,8 @@ Result<std::vector<FormCheck>> checkForms(const std::string &folder, std::stop_t
 {
     if (const Result<void> written = writeModel(folder); !written)
         return propagate(written);
-    const Result<LoadedModelPtr> source = loadModel(folder, {.device = "cpu", .dtype = "float32", .modelFolders = {}}, stop);
+    const Result<LoadedModelPtr> source =
+        loadModel(folder, {.device = "cpu", .dtype = "float32", .modelFolders = {}}, stop);
     if (!source)
         return propagate(source);
     std::vector<FormCheck> checks;

@@ -3,6 +3,7 @@
 #include "engine/stopprobe.h"
 #include "tensor/torchbridge.h"
 
+#include <c10/core/GradMode.h>
 #include <algorithm>
 #include <utility>
 
@@ -45,7 +46,7 @@ SequenceRunner::SequenceRunner(LanguageModelPtr model, ModelState state, bool ne
 Result<SequenceRunner> SequenceRunner::create(LanguageModelPtr model, std::uint64_t budget)
 {
     return guarded("decode session", [&]() -> Result<SequenceRunner> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         ModelState state = model->initialState(1);
         const bool needsSnapshots = hasUnshortenableLayer(state);
         return SequenceRunner(std::move(model), std::move(state), needsSnapshots, budget);
@@ -59,7 +60,7 @@ Result<std::int64_t> SequenceRunner::rewind(std::span<const TokenId> prompt)
 
 std::int64_t SequenceRunner::rewindUnguarded(std::span<const TokenId> prompt)
 {
-    const at::NoGradGuard noGrad;
+    const c10::NoGradGuard noGrad;
     const auto common = static_cast<std::size_t>(std::ranges::mismatch(m_ids, prompt).in1 - m_ids.begin());
     if (common == m_ids.size() && (common < prompt.size() || m_logits))
         return static_cast<std::int64_t>(common);
@@ -84,7 +85,7 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits, 
         norms->begin(position, static_cast<std::int64_t>(ids.size()));
     FeedProbe probe(std::move(stop), norms);
     auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         const std::vector<std::int64_t> wide(ids.begin(), ids.end());
         const auto tokens = at::tensor(wide, at::kLong).unsqueeze(0).to(m_model->device());
         ForwardOptions options;
@@ -126,7 +127,7 @@ void SequenceRunner::takeSnapshot(bool lasting)
 Result<void> SequenceRunner::assign(std::vector<TokenId> ids, const NamedTensors &state, Logits logits)
 {
     return guarded("saved state", [&]() -> Result<void> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         ModelState fresh = m_model->initialState(1);
         if (auto assigned = fresh.assign(state); !assigned)
             return assigned;
@@ -149,7 +150,7 @@ void SequenceRunner::clear()
 
 void SequenceRunner::restore(const Snapshot *snapshot)
 {
-    const at::NoGradGuard noGrad;
+    const c10::NoGradGuard noGrad;
     m_state = snapshot ? snapshot->state.clone() : m_model->initialState(1);
     m_ids = snapshot ? snapshot->ids : std::vector<TokenId>();
     m_logits = snapshot ? snapshot->logits : nullptr;

@@ -4,6 +4,8 @@
 #include "checkpoint/writer.h"
 #include "tensor/torchbridge.h"
 
+#include <c10/core/GradMode.h>
+
 namespace lens {
 
 namespace {
@@ -71,7 +73,7 @@ Result<Logits> logitsFrom(const NamedTensors &tensors, std::int64_t vocabulary, 
 Result<void> saveStateFile(const std::string &file, const SequenceRunner &runner, const ModelInfo &model)
 {
     return guarded(file, [&]() -> Result<void> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         NamedTensors tensors;
         for (const auto &[name, tensor] : runner.state().tensors())
             tensors.emplace(std::string(statePrefix) + name, tensor.to(at::kCPU).contiguous());
@@ -92,7 +94,7 @@ Result<void> saveStateFile(const std::string &file, const SequenceRunner &runner
 Result<void> restoreStateFile(const std::string &file, SequenceRunner &runner, const ModelInfo &model)
 {
     return guarded(file, [&]() -> Result<void> {
-        const at::NoGradGuard noGrad;
+        const c10::NoGradGuard noGrad;
         const auto tensors = readAll(file);
         if (!tensors)
             return propagate(tensors);
