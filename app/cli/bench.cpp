@@ -158,13 +158,15 @@ std::string rateText(const Spread &spread)
 
 std::string print(const std::vector<ModelResult> &results, const Options &options)
 {
-    std::vector<std::vector<std::string>> rows = {{"model", "what", "tokens/s, median (range)", "first token", "memory"}};
+    std::vector<std::vector<std::string>> rows = {
+        {"model", "what", "tokens/s, median (range)", "first token", "memory"}};
     for (const ModelResult &result : results) {
         const std::string &name = result.model->info().name;
         rows.push_back({name, "prefill of " + std::to_string(options.promptTokens), rateText(result.prefillRate),
                         duration(result.firstToken.median), ""});
         for (const DepthResult &depth : result.depths)
-            rows.push_back({name, "decode at " + std::to_string(depth.depth), rateText(depth.rate), "", bytes(depth.stateBytes)});
+            rows.push_back(
+                {name, "decode at " + std::to_string(depth.depth), rateText(depth.rate), "", bytes(depth.stateBytes)});
     }
     return table(rows);
 }
@@ -184,10 +186,11 @@ Json document(const std::vector<ModelResult> &results, const Options &options, c
                               {"new_tokens", depth.tokens},
                               {"tokens_per_second", spreadJson(depth.rate)},
                               {"state_bytes", depth.stateBytes}});
-        models.push_back({{"model", toJson(result.model->info())},
-                          {"prefill", {{"tokens", options.promptTokens}, {"tokens_per_second", spreadJson(result.prefillRate)}}},
-                          {"first_token_seconds", spreadJson(result.firstToken)},
-                          {"decode", std::move(decode)}});
+        models.push_back(
+            {{"model", toJson(result.model->info())},
+             {"prefill", {{"tokens", options.promptTokens}, {"tokens_per_second", spreadJson(result.prefillRate)}}},
+             {"first_token_seconds", spreadJson(result.firstToken)},
+             {"decode", std::move(decode)}});
     }
     return {{"repeat", options.repeat}, {"threads", common.threads}, {"models", std::move(models)}};
 }
@@ -222,17 +225,22 @@ Result<Exit> run(const Options &options, Environment &environment)
 void addBench(CommandLine &line)
 {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = line.addCommand("bench", "Speed and memory", [options](Environment &environment) {
-        return run(*options, environment);
-    });
+    CLI::App *command = line.addCommand("bench", "Speed and memory",
+                                        [options](Environment &environment) { return run(*options, environment); });
     command->add_option("models", options->models, "Models")->required()->option_text("MODEL...");
     command->add_option("--prompt-tokens", options->promptTokens, "Tokens of the prompt for prefill")
-        ->check(CLI::Range(1, 1 << 24).name(""))->capture_default_str();
+        ->check(CLI::Range(1, 1 << 24).description(""))
+        ->capture_default_str();
     command->add_option("--new-tokens", options->newTokens, "Tokens to decode")
-        ->check(CLI::Range(2, 1 << 24).name(""))->capture_default_str();
+        ->check(CLI::Range(2, 1 << 24).description(""))
+        ->capture_default_str();
     command->add_option("--at", options->depths, "Depths at which to decode, with commas")
-        ->delimiter(',')->check(CLI::Range(0, 1 << 24).name(""))->option_text("LIST");
-    command->add_option("--repeat", options->repeat, "Rounds")->check(CLI::Range(1, 1000).name(""))->capture_default_str();
+        ->delimiter(',')
+        ->check(CLI::Range(0, 1 << 24).description(""))
+        ->option_text("LIST");
+    command->add_option("--repeat", options->repeat, "Rounds")
+        ->check(CLI::Range(1, 1000).description(""))
+        ->capture_default_str();
 }
 
 } // namespace lens::cli

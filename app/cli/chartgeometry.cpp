@@ -24,7 +24,7 @@ std::vector<double> ticksFrom(double low, double high, double step)
 {
     std::vector<double> ticks;
     for (double k = std::ceil(low / step - 1e-9); k * step <= high + step * 1e-6; ++k)
-        ticks.push_back(k * step + 0.0);  // never a negative zero
+        ticks.push_back(k * step + 0.0); // never a negative zero
     return ticks;
 }
 
@@ -56,7 +56,8 @@ Axis byteAxis(double high)
 {
     double unit = 1;
     const char *name = " B";
-    for (const auto &[size, label] : {std::pair(1024.0, " KiB"), std::pair(1048576.0, " MiB"), std::pair(1073741824.0, " GiB")}) {
+    for (const auto &[size, label] :
+         {std::pair(1024.0, " KiB"), std::pair(1048576.0, " MiB"), std::pair(1073741824.0, " GiB")}) {
         if (high >= 2 * size) {
             unit = size;
             name = label;
@@ -66,20 +67,31 @@ Axis byteAxis(double high)
     axis.high *= unit;
     for (double &tick : axis.ticks)
         tick *= unit;
-    axis.label = [unit, name, plain = axis.label](double value) { return value == 0 ? "0" : plain(value / unit) + name; };
+    axis.label = [unit, name, plain = axis.label](double value) {
+        return value == 0 ? "0" : plain(value / unit) + name;
+    };
     return axis;
 }
 
 Rgb scaleRgb(double share)
 {
-    static constexpr std::array<Rgb, 10> anchors = {{{68, 1, 84}, {72, 40, 120}, {62, 73, 137}, {49, 104, 142}, {38, 130, 142},
-                                                     {31, 158, 137}, {53, 183, 121}, {110, 206, 88}, {181, 222, 43}, {253, 231, 37}}};
+    static constexpr std::array<Rgb, 10> anchors = {{{68, 1, 84},
+                                                     {72, 40, 120},
+                                                     {62, 73, 137},
+                                                     {49, 104, 142},
+                                                     {38, 130, 142},
+                                                     {31, 158, 137},
+                                                     {53, 183, 121},
+                                                     {110, 206, 88},
+                                                     {181, 222, 43},
+                                                     {253, 231, 37}}};
     const double place = std::clamp(std::isfinite(share) ? share : 0.0, 0.0, 1.0) * (anchors.size() - 1);
     const auto below = std::min(static_cast<std::size_t>(place), anchors.size() - 2);
     const double rest = place - static_cast<double>(below);
     Rgb colour;
     for (std::size_t c = 0; c < 3; ++c)
-        colour[c] = static_cast<std::uint8_t>(std::lround(anchors[below][c] * (1 - rest) + anchors[below + 1][c] * rest));
+        colour[c] =
+            static_cast<std::uint8_t>(std::lround(anchors[below][c] * (1 - rest) + anchors[below + 1][c] * rest));
     return colour;
 }
 

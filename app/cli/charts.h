@@ -16,10 +16,10 @@ std::string escaped(std::string_view text);
 std::string scaleColour(double share);
 
 struct BarChart {
-    std::vector<float> values;          ///< not negative; NaN is left out
-    std::vector<std::string> tooltips;  ///< one per value
+    std::vector<float> values;         ///< not negative; NaN is left out
+    std::vector<std::string> tooltips; ///< one per value
     std::string xTitle, yTitle;
-    std::int64_t boundary = -1;         ///< a line before this bar
+    std::int64_t boundary = -1; ///< a line before this bar
     std::string boundaryLabel;
 };
 
@@ -28,15 +28,15 @@ std::string svg(const BarChart &chart);
 struct LineSeries {
     std::string name;
     std::vector<double> x, y;
-    std::string colour;  ///< empty: the n-th of the page
+    std::string colour; ///< empty: the n-th of the page
 };
 
 struct LineChart {
     std::vector<LineSeries> series;
     std::string xTitle, yTitle;
-    bool bytes = false;   ///< y ticks in KiB, MiB
+    bool bytes = false; ///< y ticks in KiB, MiB
     bool legend = true;
-    double yMax = 0;      ///< 0: from the data
+    double yMax = 0; ///< 0: from the data
     double height = 240;
 };
 
@@ -45,8 +45,8 @@ std::string svg(const LineChart &chart);
 /// An image of rows x columns with axes and a colour legend; for many cells.
 struct HeatMap {
     std::int64_t rows = 0, columns = 0;
-    std::vector<float> values;             ///< row-major; NaN is grey
-    std::vector<std::string> rowLabels;    ///< as many as there are bands of equal height
+    std::vector<float> values;          ///< row-major; NaN is grey
+    std::vector<std::string> rowLabels; ///< as many as there are bands of equal height
     std::int64_t firstColumn = 0;
     std::string xTitle, yTitle, legendTitle;
     bool logarithmic = false;

@@ -18,8 +18,8 @@ std::string checkDevice(const std::string &text)
 {
     const std::string_view number = text.rfind("cuda:", 0) == 0 ? std::string_view(text).substr(5) : "0";
     const bool isNumber = !number.empty() && number.size() < 4 && number.find_first_not_of("0123456789") == number.npos;
-    const bool known = text == "auto" || text == "cpu" || text == "cuda" || text == "mps" || text == "meta"
-        || (text.rfind("cuda:", 0) == 0 && isNumber);
+    const bool known = text == "auto" || text == "cpu" || text == "cuda" || text == "mps" || text == "meta" ||
+                       (text.rfind("cuda:", 0) == 0 && isNumber);
     return known ? std::string() : "'" + text + "' is no device: auto, cpu, cuda, cuda:N, mps or meta";
 }
 
@@ -52,10 +52,10 @@ void CommandLine::addCommonOptions(CLI::App &app)
         ->check(CLI::Validator(checkDevice, "", "device"))
         ->group("Everywhere");
     app.add_option("--dtype", m_common.load.dtype, "What to compute in: auto, float32, bfloat16, float16")
-        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}, CLI::ignore_case).name(""))
+        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}, CLI::ignore_case).description(""))
         ->group("Everywhere");
     app.add_option("--threads", m_common.threads, "CPU threads; 0 takes all cores")
-        ->check(CLI::Range(0, 4096).name(""))
+        ->check(CLI::Range(0, 4096).description(""))
         ->group("Everywhere");
     app.add_flag("--json", m_common.json, "One JSON document on stdout")->group("Everywhere");
 }
@@ -117,7 +117,8 @@ int CommandLine::perform()
     if (console.readerIsGone() && !interrupt.interrupted())
         return static_cast<int>(Exit::Done);
     if (!console.writeError().empty()) {
-        complain("standard output: cannot write: " + console.writeError() + " (free some space or choose another place)");
+        complain("standard output: cannot write: " + console.writeError() +
+                 " (free some space or choose another place)");
         return static_cast<int>(Exit::Failed);
     }
     if (outcome)
@@ -135,7 +136,8 @@ int CommandLine::run(int argc, char **argv)
         const int status = parse(argc, argv, finished);
         return finished ? status : perform();
     } catch (const std::exception &error) {
-        complain(std::string("internal fault: ") + error.what() + " (please report it with the command that caused it)");
+        complain(std::string("internal fault: ") + error.what() +
+                 " (please report it with the command that caused it)");
         return static_cast<int>(Exit::Failed);
     }
 }

@@ -7,8 +7,6 @@
 #include "cli/recording.h"
 #include "cli/report.h"
 
-#include <algorithm>
-
 namespace lens::cli {
 
 namespace {
@@ -53,17 +51,14 @@ Result<void> Run::loadModels()
         const Result<LoadedModelPtr> model = loader.load(typed);
         if (!model)
             return propagate(model);
-        std::string name = label(**model, typed);
-        const auto same = std::ranges::count(m_options.models, typed);
-        if (same > 1)
-            name += " #" + std::to_string(m_comparison.columns.size() + 1);
-        m_comparison.columns.push_back({std::move(name), *model});
+        m_comparison.columns.push_back({(*model)->info().name, *model});
         m_dialogues.emplace_back(*model, m_options.prompt);
         Result<std::unique_ptr<DecodeSession>> session = DecodeSession::create(*model);
         if (!session)
             return propagate(session);
         m_sessions.push_back(std::move(*session));
     }
+    labelApart(m_comparison.columns);
     return {};
 }
 
@@ -91,7 +86,8 @@ Result<GenerationResult> Run::generate(std::size_t column, std::span<const Token
         if (m_recording)
             m_recording->norms(frame);
     };
-    Result<GenerationResult> result = m_sessions[column]->generate(ids, m_comparison.options, callbacks, m_environment.stop);
+    Result<GenerationResult> result =
+        m_sessions[column]->generate(ids, m_comparison.options, callbacks, m_environment.stop);
     if (m_recording) {
         const Result<void> stored = m_recording->finishGeneration(result);
         if (!stored)
@@ -162,7 +158,8 @@ Result<void> Run::finish()
     m_environment.console.clearProgress();
     if (m_environment.options.json) {
         Json document = toJson(m_comparison);
-        document["workspace"] = m_recording ? Json{{"file", m_options.workspace}, {"session", m_recording->session()}} : Json();
+        document["workspace"] =
+            m_recording ? Json{{"file", m_options.workspace}, {"session", m_recording->session()}} : Json();
         document["report"] = m_options.report.empty() ? Json() : Json(m_options.report);
         m_environment.console.writeJson(document);
     }
@@ -173,7 +170,8 @@ Result<void> Run::finish()
         m_environment.console.remark("report: " + m_options.report);
     }
     if (m_recording)
-        m_environment.console.remark("stored in " + m_options.workspace + " as session " + std::to_string(m_recording->session()));
+        m_environment.console.remark("stored in " + m_options.workspace + " as session " +
+                                     std::to_string(m_recording->session()));
     return {};
 }
 
@@ -199,8 +197,9 @@ Result<Exit> Run::operator()()
         prompts = {"ids of " + m_options.prompt.idsFile};
     }
     if (!m_options.workspace.empty()) {
-        Result<std::unique_ptr<Recording>> recording = Recording::begin(
-            m_options.workspace, sessionTitle(prompts.front()), m_comparison.columns, m_environment.options, m_comparison);
+        Result<std::unique_ptr<Recording>> recording =
+            Recording::begin(m_options.workspace, sessionTitle(prompts.front()), m_comparison.columns,
+                             m_environment.options, m_comparison);
         if (!recording)
             return propagate(recording);
         m_recording = std::move(*recording);
@@ -226,9 +225,12 @@ void addCompare(CommandLine &line)
     CLI::App *command = line.addCommand("compare", "Several models on one prompt, and what sets them apart",
                                         [options](Environment &environment) { return Run(*options, environment)(); });
     command->add_option("models", options->models, "Two or more models; MODEL@supra is MODEL converted")
-        ->required()->expected(2, 16)->option_text("MODEL MODEL...");
+        ->required()
+        ->expected(2, 16)
+        ->option_text("MODEL MODEL...");
     addPromptOptions(*command, options->prompt, true);
-    command->add_option("--workspace", options->workspace, "Store it in this workspace, as a session")->option_text("FILE.db");
+    command->add_option("--workspace", options->workspace, "Store it in this workspace, as a session")
+        ->option_text("FILE.db");
     command->add_option("--report", options->report, "Write an HTML report with charts")->option_text("OUT.html");
 }
 

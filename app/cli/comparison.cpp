@@ -21,6 +21,16 @@ double mean(const std::vector<float> &values)
 
 } // namespace
 
+void labelApart(std::vector<ComparedColumn> &columns)
+{
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+        const std::string &name = columns[i].model->info().name;
+        const auto same = std::ranges::count_if(
+            columns, [&](const ComparedColumn &other) { return other.model->info().name == name; });
+        columns[i].label = same > 1 ? name + " #" + std::to_string(i + 1) : name;
+    }
+}
+
 ForcedSummary summarise(const ForcedComparison &forced)
 {
     constexpr double nothing = std::numeric_limits<double>::quiet_NaN();
@@ -29,7 +39,8 @@ ForcedSummary summarise(const ForcedComparison &forced)
         return summary;
     summary.meanKl = mean(forced.kl);
     summary.maxKl = *std::ranges::max_element(forced.kl);
-    summary.sameTop = static_cast<double>(std::ranges::count(forced.sameTop, 1)) / static_cast<double>(forced.sameTop.size());
+    summary.sameTop =
+        static_cast<double>(std::ranges::count(forced.sameTop, 1)) / static_cast<double>(forced.sameTop.size());
     summary.perplexityFirst = std::exp(mean(forced.nllFirst));
     summary.perplexitySecond = std::exp(mean(forced.nllSecond));
     return summary;
@@ -47,7 +58,8 @@ void append(StateNormFrame &frame, const StateNormFrame &more)
 {
     if (more.tokens == 0)
         return;
-    if (frame.tokens == 0 || frame.layers != more.layers || frame.heads != more.heads || more.firstToken < frame.firstToken) {
+    if (frame.tokens == 0 || frame.layers != more.layers || frame.heads != more.heads ||
+        more.firstToken < frame.firstToken) {
         frame = more;
         return;
     }
@@ -55,7 +67,8 @@ void append(StateNormFrame &frame, const StateNormFrame &more)
     frame.tokens = end - frame.firstToken;
     const auto perToken = static_cast<std::size_t>(frame.layers * frame.heads);
     frame.values.resize(static_cast<std::size_t>(frame.tokens) * perToken, std::numeric_limits<float>::quiet_NaN());
-    const auto offset = static_cast<std::ptrdiff_t>(static_cast<std::size_t>(more.firstToken - frame.firstToken) * perToken);
+    const auto offset =
+        static_cast<std::ptrdiff_t>(static_cast<std::size_t>(more.firstToken - frame.firstToken) * perToken);
     std::ranges::copy(more.values, frame.values.begin() + offset);
 }
 
@@ -105,9 +118,9 @@ AttentionEvidence measureAttention(const std::vector<ComparedColumn> &columns, s
         const std::int64_t vocabulary = column.model->info().vocabulary;
         const std::span<const TokenId> text = ids.first(static_cast<std::size_t>(evidence.tokens));
         const bool readable = std::ranges::all_of(text, [&](TokenId id) { return id < vocabulary; });
-        const Result<std::shared_ptr<const AttentionMap>> map = readable && !stop.stop_requested()
-            ? AttentionMap::measure(*column.model, text, stop, progress)
-            : fail(ErrorCode::Mismatch, "another vocabulary", column.label);
+        const Result<std::shared_ptr<const AttentionMap>> map =
+            readable && !stop.stop_requested() ? AttentionMap::measure(*column.model, text, stop, progress)
+                                               : fail(ErrorCode::Mismatch, "another vocabulary", column.label);
         evidence.summaries.push_back(map ? std::optional((*map)->summary()) : std::nullopt);
         const bool isFirst = evidence.summaries.size() == 1;
         if (isFirst && map)

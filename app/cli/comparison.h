@@ -14,22 +14,22 @@ namespace lens::cli {
 struct ColumnAnswer {
     GenerationResult result;
     std::vector<TokenEvent> events;
-    StateNormFrame norms;  ///< of all tokens that were computed for this turn; empty for softmax models
-    std::string error;     ///< why it failed; the other columns go on
+    StateNormFrame norms; ///< of all tokens that were computed for this turn; empty for softmax models
+    std::string error;    ///< why it failed; the other columns go on
 };
 
 /// A later column against the first.
 struct PairResult {
     std::size_t second = 1;
-    std::optional<std::size_t> firstDifference;  ///< index into the answers' ids; none when they are the same
-    ForcedComparison forced;                     ///< both on the first column's text; empty when it was not possible
-    std::string note;                            ///< why it was not
+    std::optional<std::size_t> firstDifference; ///< index into the answers' ids; none when they are the same
+    ForcedComparison forced;                    ///< both on the first column's text; empty when it was not possible
+    std::string note;                           ///< why it was not
 };
 
 struct ComparedTurn {
     std::string prompt;
-    std::vector<ColumnAnswer> answers;  ///< by column
-    std::vector<TokenId> forcedIds;     ///< the first column's sequence: prompt and answer
+    std::vector<ColumnAnswer> answers; ///< by column
+    std::vector<TokenId> forcedIds;    ///< the first column's sequence: prompt and answer
     std::vector<PairResult> pairs;
 };
 
@@ -41,20 +41,23 @@ struct ComparedColumn {
 /// Attention of two columns on the same text.
 struct AttentionEvidence {
     std::int64_t tokens = 0;
-    std::vector<std::optional<AttentionSummary>> summaries;  ///< by column; none where it could not be measured
-    std::vector<AttentionErrors> errors;                     ///< by pair: columns 1, 2, ... against column 0
+    std::vector<std::optional<AttentionSummary>> summaries; ///< by column; none where it could not be measured
+    std::vector<AttentionErrors> errors;                    ///< by pair: columns 1, 2, ... against column 0
     RowScaling scaling = RowScaling::AbsoluteSum;
 };
 
 struct Comparison {
     std::vector<ComparedColumn> columns;
     std::vector<ComparedTurn> turns;
-    AttentionEvidence attention;  ///< on the last turn's text
+    AttentionEvidence attention; ///< on the last turn's text
     GenerationOptions options;
     std::string system;
     bool chat = false;
     bool cancelled = false;
 };
+
+/// Columns whose models have the same name are numbered.
+void labelApart(std::vector<ComparedColumn> &columns);
 
 /// Mean, largest and share; NaN where there is nothing.
 struct ForcedSummary {

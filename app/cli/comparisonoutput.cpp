@@ -95,8 +95,8 @@ Json answerJson(const ColumnAnswer &answer, std::size_t column)
 
 std::string describe(const ModelInfo &info)
 {
-    return info.mixer + ", " + std::to_string(info.layerCount) + " layers x " + std::to_string(info.heads) + " heads, "
-        + info.dtype + " on " + info.device + (info.untrained ? ", untrained" : "");
+    return info.mixer + ", " + std::to_string(info.layerCount) + " layers x " + std::to_string(info.heads) +
+           " heads, " + info.dtype + " on " + info.device + (info.untrained ? ", untrained" : "");
 }
 
 std::string columnHeading(const ComparedColumn &column)
@@ -109,8 +109,8 @@ std::string describeDifference(const ComparedTurn &turn, const PairResult &pair)
     if (!pair.firstDifference)
         return "none";
     const std::size_t index = *pair.firstDifference;
-    return "token " + std::to_string(index) + ": " + tokenAt(turn.answers.front(), index) + " / "
-        + tokenAt(turn.answers[pair.second], index);
+    return "token " + std::to_string(index) + ": " + tokenAt(turn.answers.front(), index) + " / " +
+           tokenAt(turn.answers[pair.second], index);
 }
 
 std::string turnSummary(const Comparison &comparison, const ComparedTurn &turn)
@@ -120,30 +120,40 @@ std::string turnSummary(const Comparison &comparison, const ComparedTurn &turn)
     for (std::size_t i = 0; i < turn.answers.size(); ++i) {
         const GenerationResult &result = turn.answers[i].result;
         const bool done = turn.answers[i].error.empty();
-        rows.push_back({oneLine(comparison.columns[i].label), std::to_string(result.ids.size()),
-                        fixed(result.tokensPerSecond(), 1), duration(result.firstTokenSeconds),
-                        duration(result.prefillSeconds), bytes(result.stateBytes),
+        rows.push_back({oneLine(comparison.columns[i].label), std::to_string(result.ids.size()), rateOf(result),
+                        duration(result.firstTokenSeconds), duration(result.prefillSeconds), bytes(result.stateBytes),
                         memoryGrowth(comparison.columns[i].model->info()), done ? name(result.reason) : "error"});
     }
     std::string text = table(rows);
     for (const PairResult &pair : turn.pairs) {
-        text += "\n" + oneLine(comparison.columns.front().label) + " against "
-            + oneLine(comparison.columns[pair.second].label) + "\n";
+        text += "\n" + oneLine(comparison.columns.front().label) + " against " +
+                oneLine(comparison.columns[pair.second].label) + "\n";
         std::vector<std::pair<std::string, std::string>> lines = {
             {"  first difference", describeDifference(turn, pair)}};
         if (pair.forced.kl.empty()) {
             lines.emplace_back("  KL", pair.note.empty() ? "not measured" : "not measured: " + pair.note);
         } else {
             const ForcedSummary summary = summarise(pair.forced);
-            lines.emplace_back("  KL on the first's text", "mean " + significant(summary.meanKl) + ", largest "
-                               + significant(summary.maxKl) + " nats over " + std::to_string(pair.forced.kl.size()) + " tokens");
+            lines.emplace_back("  KL on the first's text", "mean " + significant(summary.meanKl) + ", largest " +
+                                                               significant(summary.maxKl) + " nats over " +
+                                                               std::to_string(pair.forced.kl.size()) + " tokens");
             lines.emplace_back("  same best token", fixed(100 * summary.sameTop, 1) + " %");
-            lines.emplace_back("  perplexity of it", significant(summary.perplexityFirst) + " / "
-                               + significant(summary.perplexitySecond));
+            lines.emplace_back("  perplexity of it",
+                               significant(summary.perplexityFirst) + " / " + significant(summary.perplexitySecond));
         }
         text += facts(lines);
     }
     return text + "\n";
+}
+
+std::string countOf(std::size_t count, const std::string &noun)
+{
+    return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
+std::string rateOf(const GenerationResult &result)
+{
+    return result.tokensPerSecond() > 0 ? fixed(result.tokensPerSecond(), 1) : "n/a";
 }
 
 std::string sessionTitle(const std::string &prompt)

@@ -20,6 +20,12 @@ std::string turnSummary(const Comparison &comparison, const ComparedTurn &turn);
 /// "token 3: ' was' / ' had'"; "none" when the answers are the same.
 std::string describeDifference(const ComparedTurn &turn, const PairResult &pair);
 
+/// "1 token", "12 tokens".
+std::string countOf(std::size_t count, const std::string &noun);
+
+/// Tokens per second; "n/a" where one token or none was decoded.
+std::string rateOf(const GenerationResult &result);
+
 /// The prompt on one line, cut to 60 characters.
 std::string sessionTitle(const std::string &prompt);
 

@@ -29,8 +29,7 @@ int writeAll(int descriptor, std::string_view text)
 } // namespace
 
 Console::Console(std::function<void()> readerGone)
-    : m_onReaderGone(std::move(readerGone)),
-      m_stdoutIsTerminal(::isatty(STDOUT_FILENO) == 1),
+    : m_onReaderGone(std::move(readerGone)), m_stdoutIsTerminal(::isatty(STDOUT_FILENO) == 1),
       m_stderrIsTerminal(::isatty(STDERR_FILENO) == 1)
 {
 }
@@ -88,7 +87,8 @@ void Console::draw(const Progress &progress)
         constexpr int width = 30;
         const double share = std::min(1.0, static_cast<double>(progress.done) / static_cast<double>(progress.total));
         const int filled = static_cast<int>(share * width);
-        line += "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] " + fixed(100 * share, 0) + " % ";
+        line +=
+            "[" + std::string(filled, '#') + std::string(width - filled, '.') + "] " + fixed(100 * share, 0) + " % ";
     }
     writeAll(STDERR_FILENO, line + harmless(progress.stage));
 }

@@ -26,12 +26,13 @@ const std::map<std::string, DecayKind> decays = {
 const std::map<std::string, FeatureMapKind> featureMaps = {
     {"relu", FeatureMapKind::Relu}, {"elu1", FeatureMapKind::Elu1}, {"hedgehog", FeatureMapKind::Hedgehog}};
 const std::map<std::string, FeatureInit> inits = {{"random", FeatureInit::Random}, {"identity", FeatureInit::Identity}};
-const std::map<std::string, SaveFormat> formats = {{"supralens", SaveFormat::SupraLens}, {"openlm", SaveFormat::OpenLm}};
+const std::map<std::string, SaveFormat> formats = {{"supralens", SaveFormat::SupraLens},
+                                                   {"openlm", SaveFormat::OpenLm}};
 
 template <class Value>
 CLI::Validator oneOf(const std::map<std::string, Value> &words)
 {
-    return CLI::CheckedTransformer(words).name("");
+    return CLI::CheckedTransformer(words).description("");
 }
 
 Result<Exit> run(const Options &options, Environment &environment)
@@ -54,18 +55,22 @@ Result<Exit> run(const Options &options, Environment &environment)
 
     const ModelInfo &info = (*model)->info();
     if (environment.options.json) {
-        environment.console.writeJson({{"out", options.out}, {"conversion", toString(convert)}, {"model", toJson(info)}});
+        environment.console.writeJson(
+            {{"out", options.out}, {"conversion", toString(convert)}, {"model", toJson(info)}});
         return Exit::Done;
     }
     const std::uint64_t before = (*source)->info().parameters;
-    environment.console.write(facts({
-        {"written to", options.out},
-        {"conversion", toString(convert)},
-        {"parameters", grouped(info.parameters) + " (" + grouped(info.parameters - before) + " of them new)"},
-        {"sequence memory", info.isRecurrent() ? bytes(info.stateBytes) + ", constant"
-                                               : bytes(info.kvBytesPerToken) + " per token and " + bytes(info.stateBytes)},
-    }) + "\nThis model is converted but untrained: its new feature maps are at their initial values, so it talks\n"
-         "nonsense until it is uptrained.\n");
+    environment.console.write(
+        facts({
+            {"written to", options.out},
+            {"conversion", toString(convert)},
+            {"parameters", grouped(info.parameters) + " (" + grouped(info.parameters - before) + " of them new)"},
+            {"sequence memory", info.isRecurrent()
+                                    ? bytes(info.stateBytes) + ", constant"
+                                    : bytes(info.kvBytesPerToken) + " per token and " + bytes(info.stateBytes)},
+        }) +
+        "\nThis model is converted but untrained: its new feature maps are at their initial values, so it talks\n"
+        "nonsense until it is uptrained.\n");
     return Exit::Done;
 }
 
@@ -74,22 +79,33 @@ Result<Exit> run(const Options &options, Environment &environment)
 void addConvert(CommandLine &line)
 {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = line.addCommand("convert", "A linear model from a softmax one, untrained", [options](Environment &environment) {
-        return run(*options, environment);
-    });
+    CLI::App *command = line.addCommand("convert", "A linear model from a softmax one, untrained",
+                                        [options](Environment &environment) { return run(*options, environment); });
     command->add_option("model", options->model, "A softmax Llama or Mistral")->required()->option_text("MODEL");
-    command->add_option("--to", options->convert.target, "supra, t2r or linear")->required()->transform(oneOf(targets))->option_text(" ");
-    options->decayOption = command->add_option("--decay", options->decay, "lightning, retnet or none (default: the target's own)")
-                               ->transform(oneOf(decays))->option_text(" ");
-    command->add_option("--feature-map", options->convert.featureMap, "relu, elu1 or hedgehog (default: the target's own)")
-        ->transform(oneOf(featureMaps))->option_text(" ");
+    command->add_option("--to", options->convert.target, "supra, t2r or linear")
+        ->required()
+        ->transform(oneOf(targets))
+        ->option_text(" ");
+    options->decayOption =
+        command->add_option("--decay", options->decay, "lightning, retnet or none (default: the target's own)")
+            ->transform(oneOf(decays))
+            ->option_text(" ");
+    command
+        ->add_option("--feature-map", options->convert.featureMap, "relu, elu1 or hedgehog (default: the target's own)")
+        ->transform(oneOf(featureMaps))
+        ->option_text(" ");
     command->add_option("--init", options->convert.init, "Of new weights: random (the method's own) or identity")
-        ->transform(oneOf(inits))->option_text(" ");
+        ->transform(oneOf(inits))
+        ->option_text(" ");
     command->add_option("--seed", options->convert.seed, "For random weights");
     command->add_option("--layers", options->convert.layers, "Layers to convert, with commas; all by default")
-        ->delimiter(',')->check(CLI::NonNegativeNumber)->option_text("LIST");
+        ->delimiter(',')
+        ->check(CLI::NonNegativeNumber)
+        ->option_text("LIST");
     command->add_option("--out", options->out, "The folder to write")->required()->option_text("DIR");
-    command->add_option("--format", options->format, "supralens (safetensors) or openlm (.pt)")->transform(oneOf(formats))->option_text(" ");
+    command->add_option("--format", options->format, "supralens (safetensors) or openlm (.pt)")
+        ->transform(oneOf(formats))
+        ->option_text(" ");
 }
 
 } // namespace lens::cli

@@ -15,7 +15,8 @@ Result<Exit> run(Environment &environment)
     std::vector<std::vector<std::string>> rows = {{"device", "description", "memory", "available"}};
     Json list = Json::array();
     for (const DeviceInfo &device : availableDevices()) {
-        rows.push_back({toString(device.device), device.description, device.totalMemory > 0 ? bytes(device.totalMemory) : "",
+        rows.push_back({toString(device.device), device.description,
+                        device.totalMemory > 0 ? bytes(device.totalMemory) : "",
                         device.availableMemory > 0 ? bytes(device.availableMemory) : ""});
         list.push_back({{"device", toString(device.device)},
                         {"description", device.description},

@@ -87,7 +87,8 @@ void print(const DumpSummary &summary, const Options &options, Environment &envi
     if (!summary.written)
         environment.console.remark("the meta device has shapes but no numbers: nothing was written");
     if (environment.options.json)
-        environment.console.writeJson({{"out", summary.written ? Json(options.out) : Json()}, {"tensors", std::move(tensors)}});
+        environment.console.writeJson(
+            {{"out", summary.written ? Json(options.out) : Json()}, {"tensors", std::move(tensors)}});
     else
         environment.console.write(table(rows));
 }
@@ -119,11 +120,10 @@ Result<Exit> run(const Options &options, Environment &environment)
 void addDump(CommandLine &line)
 {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = line.addCommand("dump", "A model's raw numbers as a safetensors file", [options](Environment &environment) {
-        return run(*options, environment);
-    });
+    CLI::App *command = line.addCommand("dump", "A model's raw numbers as a safetensors file",
+                                        [options](Environment &environment) { return run(*options, environment); });
     command->add_option("model", options->model, "The model")->required()->option_text("MODEL");
-    CLI::Option_group *input = command->add_option_group("Input", "One of these");
+    CLI::Option_group *input = command->add_option_group("Input");
     options->idsOption =
         input->add_option("--ids", options->ids, "Token ids: safetensors with input_ids [B,T], or a JSON list of lists")
             ->option_text("FILE");
@@ -132,13 +132,23 @@ void addDump(CommandLine &line)
     std::vector<std::string> names;
     for (const auto &[name, kind] : words)
         names.emplace_back(name);
-    command->add_option("--tensors", options->tensors, "Any of logits, state, attention, mixer_out, hidden, with commas")
-        ->required()->delimiter(',')->check(CLI::IsMember(names).name(""))->option_text("LIST");
+    command
+        ->add_option("--tensors", options->tensors, "Any of logits, state, attention, mixer_out, hidden, with commas")
+        ->required()
+        ->delimiter(',')
+        ->check(CLI::IsMember(names).description(""))
+        ->option_text("LIST");
     command->add_option("--out", options->out, "The file to write")->required()->option_text("OUT.safetensors");
-    command->add_option_function<std::string>(
-        "--mode", [options](const std::string &text) { (void)parseMode(text, options->dump); },
-        "How the sequence is run: parallel, recurrent, chunked or chunked:SIZE (default chunked:64)")
-        ->check(CLI::Validator([](std::string &text) { DumpOptions scratch; return parseMode(text, scratch); }, "", "mode"));
+    command
+        ->add_option_function<std::string>(
+            "--mode", [options](const std::string &text) { (void)parseMode(text, options->dump); },
+            "How the sequence is run: parallel, recurrent, chunked or chunked:SIZE (default chunked:64)")
+        ->check(CLI::Validator(
+            [](std::string &text) {
+                DumpOptions scratch;
+                return parseMode(text, scratch);
+            },
+            "", "mode"));
 }
 
 } // namespace lens::cli

@@ -64,7 +64,9 @@ std::string significant(double value)
     if (!std::isfinite(value))
         return "n/a";
     const double size = std::abs(value);
-    if (size != 0 && (size < 1e-3 || size >= 1e7)) {
+    if (size == 0)
+        return "0";
+    if (size < 1e-3 || size >= 1e7) {
         std::array<char, 40> buffer;
         return std::string(buffer.data(), std::snprintf(buffer.data(), buffer.size(), "%.2e", value));
     }

@@ -1,5 +1,6 @@
 // supralens-cli generate
 #include "cli/commands.h"
+#include "cli/comparisonoutput.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/models.h"
@@ -33,10 +34,10 @@ std::string probabilities(const std::vector<TokenEvent> &events)
 
 std::string summary(const GenerationResult &result, const ModelInfo &info)
 {
-    return std::to_string(result.ids.size()) + " tokens, " + fixed(result.tokensPerSecond(), 1) + " tokens/s, first after "
-        + duration(result.firstTokenSeconds) + ", prompt of " + std::to_string(result.promptIds.size()) + " in "
-        + duration(result.prefillSeconds) + ", " + (info.isRecurrent() ? "state " : "KV cache ")
-        + bytes(result.stateBytes) + ", " + name(result.reason);
+    return countOf(result.ids.size(), "token") + ", " + rateOf(result) + " tokens/s, first after " +
+           duration(result.firstTokenSeconds) + ", prompt of " + std::to_string(result.promptIds.size()) + " in " +
+           duration(result.prefillSeconds) + ", " + (info.isRecurrent() ? "state " : "KV cache ") +
+           bytes(result.stateBytes) + ", " + name(result.reason);
 }
 
 std::string idList(const std::vector<TokenId> &ids)
@@ -151,9 +152,8 @@ Result<Exit> run(const Options &options, Environment &environment)
 void addGenerate(CommandLine &line)
 {
     const auto options = std::make_shared<Options>();
-    CLI::App *command = line.addCommand("generate", "Continue a prompt", [options](Environment &environment) {
-        return run(*options, environment);
-    });
+    CLI::App *command = line.addCommand("generate", "Continue a prompt",
+                                        [options](Environment &environment) { return run(*options, environment); });
     command->add_option("model", options->model, "The model")->required()->option_text("MODEL");
     addPromptOptions(*command, options->prompt, false);
 }

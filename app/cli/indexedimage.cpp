@@ -9,7 +9,7 @@ namespace lens::cli {
 
 namespace {
 
-constexpr std::uint8_t noValue = 255;  ///< palette entry
+constexpr std::uint8_t noValue = 255; ///< palette entry
 
 void appendNumber(std::string &bytes, std::uint32_t value, int size)
 {

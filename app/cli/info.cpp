@@ -28,17 +28,18 @@ std::string memoryText(const ModelInfo &info)
         return bytes(info.stateBytes) + ", constant";
     std::string text = bytes(info.kvBytesPerToken) + " per token (KV cache)";
     if (info.trainedContext > 0)
-        text += ", " + bytes(info.kvBytesPerToken * static_cast<std::uint64_t>(info.trainedContext))
-            + " at the trained context";
+        text += ", " + bytes(info.kvBytesPerToken * static_cast<std::uint64_t>(info.trainedContext)) +
+                " at the trained context";
     return info.stateBytes > 0 ? text + ", and " + bytes(info.stateBytes) + " of states" : text;
 }
 
 std::string headsText(const ModelInfo &info)
 {
-    const std::string sizes = info.keyDim == info.valueDim
-        ? std::to_string(info.keyDim)
-        : std::to_string(info.keyDim) + " (keys) and " + std::to_string(info.valueDim) + " (values)";
-    const std::string grouped = info.kvHeads == info.heads ? "" : " (" + std::to_string(info.kvHeads) + " for keys and values)";
+    const std::string sizes = info.keyDim == info.valueDim ? std::to_string(info.keyDim)
+                                                           : std::to_string(info.keyDim) + " (keys) and " +
+                                                                 std::to_string(info.valueDim) + " (values)";
+    const std::string grouped =
+        info.kvHeads == info.heads ? "" : " (" + std::to_string(info.kvHeads) + " for keys and values)";
     return std::to_string(info.heads) + grouped + " of size " + sizes;
 }
 

@@ -77,9 +77,11 @@ Json toJson(const TokenEvent &event)
 
 Json toJson(const GenerationResult &result)
 {
-    const double prefillRate = result.prefillSeconds > 0
-        ? static_cast<double>(result.promptIds.size() - static_cast<std::size_t>(result.reusedTokens)) / result.prefillSeconds
-        : 0;
+    const double prefillRate =
+        result.prefillSeconds > 0
+            ? static_cast<double>(result.promptIds.size() - static_cast<std::size_t>(result.reusedTokens)) /
+                  result.prefillSeconds
+            : 0;
     return {{"prompt_ids", result.promptIds},
             {"ids", result.ids},
             {"text", result.text},

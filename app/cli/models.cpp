@@ -80,8 +80,8 @@ Result<void> checkIds(const ModelInfo &info, std::span<const TokenId> ids)
 {
     for (std::size_t i = 0; i < ids.size(); ++i) {
         if (ids[i] < 0 || ids[i] >= info.vocabulary)
-            return fail(ErrorCode::InvalidArgument, "token " + std::to_string(i) + " is " + std::to_string(ids[i]), info.path,
-                        "this model's ids go from 0 to " + std::to_string(info.vocabulary - 1));
+            return fail(ErrorCode::InvalidArgument, "token " + std::to_string(i) + " is " + std::to_string(ids[i]),
+                        info.path, "this model's ids go from 0 to " + std::to_string(info.vocabulary - 1));
     }
     return {};
 }
@@ -91,7 +91,8 @@ Result<std::string> readTextFile(const std::string &path)
     constexpr std::uintmax_t limit = 64u << 20;
     std::error_code error;
     if (!fs::is_regular_file(path, error) && !fs::is_character_file(path, error) && !fs::is_fifo(path, error))
-        return fail(isThere(path) ? ErrorCode::Io : ErrorCode::NotFound, "there is no such file", path, "check the path");
+        return fail(isThere(path) ? ErrorCode::Io : ErrorCode::NotFound, "there is no such file", path,
+                    "check the path");
     std::ifstream file(path, std::ios::binary);
     std::string text;
     std::string block(1u << 16, '\0');

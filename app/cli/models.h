@@ -11,8 +11,8 @@ namespace lens::cli {
 
 /// What was typed, in two parts.
 struct Specification {
-    std::string path;        ///< found on the disk, or as typed
-    std::string conversion;  ///< after '@': "supra:retnet"; empty = none
+    std::string path;       ///< found on the disk, or as typed
+    std::string conversion; ///< after '@': "supra:retnet"; empty = none
 };
 
 /// Finds the file or folder, by path or by the name of an installed model.

@@ -45,7 +45,9 @@ Result<void> write(const ProbeReport &report, const std::string &file)
     const std::string extension = std::filesystem::path(file).extension().string();
     if (extension == ".safetensors")
         return writeFloatTables(file, plainTables(report), {{"model", report.model}, {"against", report.against}});
-    return writeFileAtomically(file, extension == ".csv" ? toCsv(report) : toJson(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+    return writeFileAtomically(file, extension == ".csv"
+                                         ? toCsv(report)
+                                         : toJson(report).dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::string checkOut(const std::string &file)
@@ -98,19 +100,28 @@ void addProbe(CommandLine &line)
     CLI::App *command = line.addCommand("probe", "What goes on inside a model on a text, as tables",
                                         [options](Environment &environment) { return run(*options, environment); });
     command->add_option("model", options->model, "The model")->required()->option_text("MODEL");
-    CLI::Option_group *input = command->add_option_group("Input", "One of these");
+    CLI::Option_group *input = command->add_option_group("Input");
     input->add_option("--text", options->text, "A text");
     options->idsOption =
         input->add_option("--ids", options->ids, "Token ids: safetensors with input_ids, or a JSON list of lists")
             ->option_text("FILE");
     input->require_option(1);
-    command->add_option("--against", options->against, "The model it is compared with, for fidelity and kl")->option_text("MODEL");
-    command->add_option("--kinds", options->kinds, "Any of state_norm, decay, attention, fidelity, kl, with commas; all by default")
-        ->delimiter(',')->check(CLI::IsMember(probeKinds()).name(""))->option_text("LIST");
-    command->add_option("--scaling", options->scaling, "Rows of signed matrices are divided by: none, absolute-sum, sum")
-        ->check(CLI::IsMember({"none", "absolute-sum", "sum"}).name(""))->capture_default_str();
+    command->add_option("--against", options->against, "The model it is compared with, for fidelity and kl")
+        ->option_text("MODEL");
+    command
+        ->add_option("--kinds", options->kinds,
+                     "Any of state_norm, decay, attention, fidelity, kl, with commas; all by default")
+        ->delimiter(',')
+        ->check(CLI::IsMember(probeKinds()).description(""))
+        ->option_text("LIST");
+    command
+        ->add_option("--scaling", options->scaling, "Rows of signed matrices are divided by: none, absolute-sum, sum")
+        ->check(CLI::IsMember({"none", "absolute-sum", "sum"}).description(""))
+        ->capture_default_str();
     command->add_option("--out", options->out, "The file to write: .csv, .json or .safetensors")
-        ->required()->check(CLI::Validator(checkOut, "", "out"))->option_text("OUT");
+        ->required()
+        ->check(CLI::Validator(checkOut, "", "out"))
+        ->option_text("OUT");
 }
 
 } // namespace lens::cli

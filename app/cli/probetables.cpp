@@ -29,9 +29,11 @@ private:
     }
     bool isRecurrent() const
     {
-        return std::ranges::any_of(m_request.model->info().layers, [](const LayerInfo &layer) { return layer.mixer != "softmax"; });
+        return std::ranges::any_of(m_request.model->info().layers,
+                                   [](const LayerInfo &layer) { return layer.mixer != "softmax"; });
     }
-    void addPerHead(const char *kind, const char *unit, std::int64_t layers, std::int64_t heads, std::vector<float> values)
+    void addPerHead(const char *kind, const char *unit, std::int64_t layers, std::int64_t heads,
+                    std::vector<float> values)
     {
         m_report.tables.push_back({kind, unit, {"layer", "head"}, {kind, {layers, heads}, std::move(values)}});
     }
@@ -71,7 +73,9 @@ Result<void> Measurement::stateNorms()
         return fail(ErrorCode::Cancelled, "stopped", "state norms");
     frame.tokens = std::min(frame.tokens, static_cast<std::int64_t>(m_request.ids.size()));
     frame.values.resize(static_cast<std::size_t>(frame.tokens * frame.layers * frame.heads));
-    m_report.tables.push_back({"state_norm", "Frobenius norm", {"token", "layer", "head"},
+    m_report.tables.push_back({"state_norm",
+                               "Frobenius norm",
+                               {"token", "layer", "head"},
                                {"state_norm", {frame.tokens, frame.layers, frame.heads}, std::move(frame.values)}});
     return {};
 }
@@ -88,7 +92,8 @@ void Measurement::decay()
         }
     }
     // Without decay the logarithm is a negative zero's neighbour: the half-life is infinite, not minus infinity.
-    std::ranges::transform(halfLives, halfLives.begin(), [](float value) { return std::isinf(value) ? std::abs(value) : value; });
+    std::ranges::transform(halfLives, halfLives.begin(),
+                           [](float value) { return std::isinf(value) ? std::abs(value) : value; });
     const auto layers = static_cast<std::int64_t>(info.layers.size());
     addPerHead("gamma", "per token", layers, info.heads, std::move(gammas));
     addPerHead("half_life", "tokens", layers, info.heads, std::move(halfLives));
@@ -101,9 +106,11 @@ Result<void> Measurement::attention()
         tokens = std::min(tokens, attentionLimit(m_request.against->info()));
     const auto all = static_cast<std::int64_t>(m_request.ids.size());
     if (tokens < all)
-        m_report.notes.push_back("attention is measured on the first " + std::to_string(tokens) + " of " + std::to_string(all) + " tokens");
+        m_report.notes.push_back("attention is measured on the first " + std::to_string(tokens) + " of " +
+                                 std::to_string(all) + " tokens");
     const auto ids = std::span(m_request.ids).first(static_cast<std::size_t>(std::min(tokens, all)));
-    const Result<std::shared_ptr<const AttentionMap>> own = AttentionMap::measure(*m_request.model, ids, m_stop, m_progress);
+    const Result<std::shared_ptr<const AttentionMap>> own =
+        AttentionMap::measure(*m_request.model, ids, m_stop, m_progress);
     if (!own)
         return propagate(own);
     if (wanted("attention")) {
@@ -114,7 +121,8 @@ Result<void> Measurement::attention()
     }
     if (!wanted("fidelity") || !m_request.against)
         return {};
-    const Result<std::shared_ptr<const AttentionMap>> other = AttentionMap::measure(*m_request.against, ids, m_stop, m_progress);
+    const Result<std::shared_ptr<const AttentionMap>> other =
+        AttentionMap::measure(*m_request.against, ids, m_stop, m_progress);
     if (!other)
         return propagate(other);
     const Result<AttentionErrors> errors = (*other)->errors(**own, m_request.scaling);
@@ -241,12 +249,9 @@ Json toJson(const ProbeReport &report)
                               {"shape", table.table.shape},
                               {"values", nested(table.table, 0, next)}};
     }
-    return {{"model", report.model},
-            {"against", report.against.empty() ? Json() : Json(report.against)},
-            {"ids", report.ids},
-            {"pieces", report.pieces},
-            {"notes", report.notes},
-            {"tables", std::move(tables)}};
+    return {{"model", report.model}, {"against", report.against.empty() ? Json() : Json(report.against)},
+            {"ids", report.ids},     {"pieces", report.pieces},
+            {"notes", report.notes}, {"tables", std::move(tables)}};
 }
 
 std::vector<FloatTable> plainTables(const ProbeReport &report)

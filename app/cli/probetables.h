@@ -11,26 +11,26 @@
 namespace lens::cli {
 
 struct ProbeTable {
-    std::string kind;               ///< "state_norm", "half_life", ...
+    std::string kind; ///< "state_norm", "half_life", ...
     std::string unit;
-    std::vector<std::string> axes;  ///< "token", "layer", "head"
+    std::vector<std::string> axes; ///< "token", "layer", "head"
     FloatTable table;
 };
 
 struct ProbeRequest {
     LoadedModelPtr model;
-    LoadedModelPtr against;          ///< may be null
+    LoadedModelPtr against; ///< may be null
     std::vector<TokenId> ids;
-    std::vector<std::string> kinds;  ///< of probeKinds(); empty: whatever the models allow
+    std::vector<std::string> kinds; ///< of probeKinds(); empty: whatever the models allow
     RowScaling scaling = RowScaling::AbsoluteSum;
 };
 
 struct ProbeReport {
     std::string model, against;
     std::vector<TokenId> ids;
-    std::vector<std::string> pieces;  ///< one per id; empty without a tokenizer
+    std::vector<std::string> pieces; ///< one per id; empty without a tokenizer
     std::vector<ProbeTable> tables;
-    std::vector<std::string> notes;   ///< what was asked for and is not there, or was cut short
+    std::vector<std::string> notes; ///< what was asked for and is not there, or was cut short
 };
 
 /// What --kinds takes.

@@ -9,7 +9,7 @@ namespace lens::cli {
 void addPromptOptions(CLI::App &command, PromptArguments &arguments, bool severalPrompts)
 {
     const std::string again = severalPrompts ? "; given again: the next turn" : "";
-    CLI::Option_group *input = command.add_option_group("Input", "One of these");
+    CLI::Option_group *input = command.add_option_group("Input");
     arguments.promptOption =
         input->add_option("--prompt", arguments.prompts, "The prompt" + again)->allow_extra_args(false);
     if (!severalPrompts)
@@ -19,36 +19,53 @@ void addPromptOptions(CLI::App &command, PromptArguments &arguments, bool severa
             ->option_text("FILE");
     input->require_option(1);
 
-    CLI::Option *chat = command.add_flag("--chat", arguments.chat, "The prompt is a user's turn: use the chat template");
+    CLI::Option *chat =
+        command.add_flag("--chat", arguments.chat, "The prompt is a user's turn: use the chat template");
     command.add_option("--system", arguments.system, "System message")->needs(chat);
     chat->excludes(arguments.idsOption);
 
     GenerationOptions &options = arguments.generation;
     SamplingOptions &sampling = options.sampling;
     const std::string group = "Generation";
-    const auto positive = CLI::Range(0.0, 1e6).name("");
-    command.add_option("--max-tokens", options.maxTokens, "Tokens to generate at most")->capture_default_str()
-        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).name(""))->group(group);
-    command.add_option("--temperature", sampling.temperature, "0 is greedy")->capture_default_str()->check(positive)->group(group);
+    const auto positive = CLI::Range(0.0, 1e6).description("");
+    command.add_option("--max-tokens", options.maxTokens, "Tokens to generate at most")
+        ->capture_default_str()
+        ->check(CLI::Range(std::int64_t{0}, std::int64_t{1} << 40).description(""))
+        ->group(group);
+    command.add_option("--temperature", sampling.temperature, "0 is greedy")
+        ->capture_default_str()
+        ->check(positive)
+        ->group(group);
     command.add_option("--top-k", sampling.topK, "Among the K most probable; 0 = off")
-        ->check(CLI::Range(0, 1 << 30).name(""))->group(group);
+        ->check(CLI::Range(0, 1 << 30).description(""))
+        ->group(group);
     command.add_option("--top-p", sampling.topP, "Among the most probable that make up X; 1 = off")
-        ->check(CLI::Range(0.0, 1.0).name(""))->group(group);
+        ->check(CLI::Range(0.0, 1.0).description(""))
+        ->group(group);
     command.add_option("--min-p", sampling.minP, "Not less probable than X times the best; 0 = off")
-        ->check(CLI::Range(0.0, 1.0).name(""))->group(group);
+        ->check(CLI::Range(0.0, 1.0).description(""))
+        ->group(group);
     command.add_option("--repeat-penalty", sampling.repetitionPenalty, "For tokens seen before; 1 = off")
-        ->check(CLI::Range(1e-6, 1e6).name(""))->group(group);
+        ->check(CLI::Range(1e-6, 1e6).description(""))
+        ->group(group);
     command.add_option("--frequency-penalty", sampling.frequencyPenalty, "Per occurrence; 0 = off")
-        ->check(CLI::Range(-1e6, 1e6).name(""))->group(group);
+        ->check(CLI::Range(-1e6, 1e6).description(""))
+        ->group(group);
     command.add_option("--presence-penalty", sampling.presencePenalty, "Once per token; 0 = off")
-        ->check(CLI::Range(-1e6, 1e6).name(""))->group(group);
-    command.add_option("--penalty-window", sampling.penaltyWindow, "Tokens the penalties look back; 0 = all")->capture_default_str()
-        ->check(CLI::Range(0, 1 << 30).name(""))->group(group);
+        ->check(CLI::Range(-1e6, 1e6).description(""))
+        ->group(group);
+    command.add_option("--penalty-window", sampling.penaltyWindow, "Tokens the penalties look back; 0 = all")
+        ->capture_default_str()
+        ->check(CLI::Range(0, 1 << 30).description(""))
+        ->group(group);
     command.add_option("--seed", sampling.seed, "Same seed, same text")->group(group);
     command.add_option("--stop", options.stopStrings, "Stop where this text would begin; may be given again")
-        ->allow_extra_args(false)->group(group);
+        ->allow_extra_args(false)
+        ->group(group);
     command.add_option("--logprobs", arguments.logprobs, "Log-probabilities, and the K most probable at each step")
-        ->check(CLI::Range(0, 1000).name(""))->option_text("K")->group(group);
+        ->check(CLI::Range(0, 1000).description(""))
+        ->option_text("K")
+        ->group(group);
     command.add_flag("--ignore-eos", options.ignoreEndOfText, "Go on after an end-of-text token")->group(group);
 }
 
@@ -92,15 +109,6 @@ void Dialogue::answered(const GenerationResult &result)
     m_ids.insert(m_ids.end(), result.ids.begin(), result.ids.end());
     if (result.reason == StopReason::EndOfText && !result.ids.empty())
         m_ids.pop_back();
-}
-
-std::string label(const LoadedModel &model, const std::string &typed)
-{
-    const std::size_t at = typed.rfind('@');
-    const std::string &name = model.info().name;
-    if (at == std::string::npos || model.info().origin.empty() || name.find('@') != std::string::npos)
-        return name;
-    return name + "@" + typed.substr(at + 1);
 }
 
 } // namespace lens::cli

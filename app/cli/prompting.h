@@ -11,12 +11,12 @@
 namespace lens::cli {
 
 struct PromptArguments {
-    std::vector<std::string> prompts;  ///< several: turns of one conversation
+    std::vector<std::string> prompts; ///< several: turns of one conversation
     bool chat = false;
     std::string system;
     std::string idsFile;
     GenerationOptions generation;
-    std::optional<int> logprobs;  ///< asked for, with that many alternatives
+    std::optional<int> logprobs; ///< asked for, with that many alternatives
     CLI::Option *promptOption = nullptr;
     CLI::Option *idsOption = nullptr;
 };
@@ -37,11 +37,8 @@ public:
 private:
     LoadedModelPtr m_model;
     bool m_chat;
-    std::vector<ChatMessage> m_messages;  ///< with a chat template
-    std::vector<TokenId> m_ids;           ///< without
+    std::vector<ChatMessage> m_messages; ///< with a chat template
+    std::vector<TokenId> m_ids;          ///< without
 };
-
-/// "stories260K" -> "stories260K"; a specification that was typed with a path loses it: "SmolLM2.gguf@supra".
-std::string label(const LoadedModel &model, const std::string &typed);
 
 } // namespace lens::cli

@@ -93,7 +93,8 @@ Result<void> Recording::finishGeneration(const Result<GenerationResult> &result)
 {
     GenerationOutcome outcome;
     if (result) {
-        outcome.status = result->reason == StopReason::Cancelled ? GenerationStatus::Cancelled : GenerationStatus::Complete;
+        outcome.status =
+            result->reason == StopReason::Cancelled ? GenerationStatus::Cancelled : GenerationStatus::Complete;
         outcome.stopReason = name(result->reason);
         outcome.text = result->text;
         outcome.prefillSeconds = result->prefillSeconds;
@@ -102,7 +103,8 @@ Result<void> Recording::finishGeneration(const Result<GenerationResult> &result)
         outcome.reusedTokens = result->reusedTokens;
         outcome.stateBytes = result->stateBytes;
     } else {
-        outcome.status = result.error().code == ErrorCode::Cancelled ? GenerationStatus::Cancelled : GenerationStatus::Failed;
+        outcome.status =
+            result.error().code == ErrorCode::Cancelled ? GenerationStatus::Cancelled : GenerationStatus::Failed;
         outcome.error = toString(result.error());
     }
     const Result<void> finished = m_writer->finish(outcome);

@@ -16,8 +16,8 @@ class Recording {
 public:
     /// Opens or creates the workspace and adds a session with a column per model.
     static Result<std::unique_ptr<Recording>> begin(const std::string &file, const std::string &title,
-                                                    const std::vector<ComparedColumn> &columns, const CommonOptions &common,
-                                                    const Comparison &comparison);
+                                                    const std::vector<ComparedColumn> &columns,
+                                                    const CommonOptions &common, const Comparison &comparison);
 
     RowId session() const { return m_session; }
 
@@ -42,7 +42,7 @@ private:
     RowId m_session = 0;
     RowId m_turn = 0;
     std::vector<RowId> m_models, m_columns;
-    std::vector<RowId> m_generations;  ///< of the current turn, by column
+    std::vector<RowId> m_generations; ///< of the current turn, by column
 };
 
 } // namespace lens::cli

@@ -44,8 +44,8 @@ BarChart klChart(const Comparison &comparison, const ComparedTurn &turn, const P
     chart.boundaryLabel = "answer begins";
     const LoadedModel &model = *comparison.columns.front().model;
     for (std::size_t i = 0; i < pair.forced.kl.size(); ++i)
-        chart.tooltips.push_back("before '" + oneLine(pieceOf(model, turn.forcedIds[i + 1])) + "' (token " + std::to_string(i + 1)
-                                 + "): " + significant(pair.forced.kl[i]) + " nats");
+        chart.tooltips.push_back("before '" + oneLine(pieceOf(model, turn.forcedIds[i + 1])) + "' (token " +
+                                 std::to_string(i + 1) + "): " + significant(pair.forced.kl[i]) + " nats");
     return chart;
 }
 
@@ -53,14 +53,17 @@ std::string klPanel(const Comparison &comparison, const ComparedTurn &turn, cons
 {
     std::string html = "<h3 style=\"margin-top:0\">" + pairName(comparison, pair.second) + "</h3>\n";
     if (pair.forced.kl.empty())
-        return panel(html + "<p class=\"soft\">Not measured" + (pair.note.empty() ? "" : ": " + escaped(pair.note)) + ".</p>\n");
+        return panel(html + "<p class=\"soft\">Not measured" + (pair.note.empty() ? "" : ": " + escaped(pair.note)) +
+                     ".</p>\n");
     const ForcedSummary summary = summarise(pair.forced);
-    html += "<div class=\"numbers\">\n" + figure(significant(summary.meanKl), "mean KL, nats")
-        + figure(significant(summary.maxKl), "largest KL, nats")
-        + figure(fixed(100 * summary.sameTop, 1) + " %", "same most probable token")
-        + figure(significant(summary.perplexityFirst) + " / " + significant(summary.perplexitySecond), "perplexity of this text")
-        + figure(pair.firstDifference ? "token " + std::to_string(*pair.firstDifference) : "none", "first difference of the answers")
-        + "</div>\n" + svg(klChart(comparison, turn, pair));
+    html += "<div class=\"numbers\">\n" + figure(significant(summary.meanKl), "mean KL, nats") +
+            figure(significant(summary.maxKl), "largest KL, nats") +
+            figure(fixed(100 * summary.sameTop, 1) + " %", "same most probable token") +
+            figure(significant(summary.perplexityFirst) + " / " + significant(summary.perplexitySecond),
+                   "perplexity of this text") +
+            figure(pair.firstDifference ? "token " + std::to_string(*pair.firstDifference) : "none",
+                   "first difference of the answers") +
+            "</div>\n" + svg(klChart(comparison, turn, pair));
     return panel(html);
 }
 
@@ -111,7 +114,9 @@ HeatMap stateMap(const StateNormFrame &frame)
 
 double halfLife(double gamma)
 {
-    return gamma > 0 && gamma < 1 ? std::log(0.5) / std::log(gamma) : gamma >= 1 ? std::numeric_limits<double>::infinity() : 0;
+    return gamma > 0 && gamma < 1 ? std::log(0.5) / std::log(gamma)
+           : gamma >= 1           ? std::numeric_limits<double>::infinity()
+                                  : 0;
 }
 
 std::string halfLifeText(double gamma)
@@ -155,7 +160,8 @@ LineChart retention(const std::vector<double> &gammas)
     }
     for (std::size_t head = 0; head < gammas.size(); ++head) {
         LineSeries series{"head " + std::to_string(head) + ", γ " + fixed(gammas[head], 4), {}, {}, {}};
-        series.colour = scaleColour(gammas.size() > 1 ? 0.9 * static_cast<double>(head) / static_cast<double>(gammas.size() - 1) : 0.4);
+        series.colour = scaleColour(
+            gammas.size() > 1 ? 0.9 * static_cast<double>(head) / static_cast<double>(gammas.size() - 1) : 0.4);
         for (int step = 0; step <= 160; ++step) {
             const double distance = reach * std::pow(step / 160.0, 2);
             series.x.push_back(distance);
@@ -173,8 +179,8 @@ std::string decayTable(const Comparison &comparison, std::size_t column, const s
         return index < all.size() && all[index] ? &*all[index] : nullptr;
     };
     const AttentionSummary *own = summary(column);
-    const bool hasPartner = column > 0 && comparison.columns.front().model->info().mixer == "softmax"
-        && comparison.columns.front().model->info().heads == static_cast<std::int64_t>(gammas.size());
+    const bool hasPartner = column > 0 && comparison.columns.front().model->info().mixer == "softmax" &&
+                            comparison.columns.front().model->info().heads == static_cast<std::int64_t>(gammas.size());
     const AttentionSummary *partner = hasPartner ? summary(0) : nullptr;
     std::string html = "<div class=\"scroll\"><table><thead><tr><th>head</th><th>γ</th><th>half-life, tokens</th>"
                        "<th>5 % left after, tokens</th>";
@@ -183,11 +189,11 @@ std::string decayTable(const Comparison &comparison, std::size_t column, const s
     html += "</tr></thead><tbody>\n";
     for (std::size_t head = 0; head < gammas.size(); ++head) {
         const double tail = gammas[head] < 1 ? std::log(0.05) / std::log(gammas[head]) : none;
-        html += "<tr><td>" + std::to_string(head) + "</td><td>" + fixed(gammas[head], 5) + "</td><td>"
-            + halfLifeText(gammas[head]) + "</td><td>" + (std::isfinite(tail) ? significant(tail) : "∞") + "</td>";
+        html += "<tr><td>" + std::to_string(head) + "</td><td>" + fixed(gammas[head], 5) + "</td><td>" +
+                halfLifeText(gammas[head]) + "</td><td>" + (std::isfinite(tail) ? significant(tail) : "∞") + "</td>";
         if (own)
-            html += "<td>" + fixed(overLayers(own->meanDistance, own->heads, head), 1) + "</td><td>"
-                + fixed(100 * overLayers(own->zeroFeatures, own->heads, head), 0) + " %</td>";
+            html += "<td>" + fixed(overLayers(own->meanDistance, own->heads, head), 1) + "</td><td>" +
+                    fixed(100 * overLayers(own->zeroFeatures, own->heads, head), 0) + " %</td>";
         if (partner)
             html += "<td>" + fixed(overLayers(partner->meanDistance, partner->heads, head), 1) + "</td>";
         html += "</tr>\n";
@@ -195,7 +201,8 @@ std::string decayTable(const Comparison &comparison, std::size_t column, const s
     return html + "</tbody></table></div>\n";
 }
 
-CellMap cells(const std::vector<float> &values, std::int64_t layers, std::int64_t heads, const char *legend, const char *unit)
+CellMap cells(const std::vector<float> &values, std::int64_t layers, std::int64_t heads, const char *legend,
+              const char *unit)
 {
     CellMap map;
     map.rows = layers;
@@ -218,11 +225,13 @@ std::string errorPanel(const Comparison &comparison, std::size_t pair)
     const AttentionErrors &errors = comparison.attention.errors[pair];
     if (!hasNumbers(errors.cosine))
         return {};
-    std::string html = "<h3 style=\"margin-top:0\">" + pairName(comparison, pair + 1) + "</h3>\n<div class=\"numbers\">\n"
-        + figure(fixed(meanOf(errors.cosine), 3), "mean cosine error, 0 is equal")
-        + figure(fixed(meanOf(errors.frobenius), 3), "mean relative Frobenius error") + "</div>\n";
-    return panel(html + "<div class=\"pair\">" + svg(cells(errors.cosine, errors.layers, errors.heads, "1 − cosine", ""))
-                 + svg(cells(errors.frobenius, errors.layers, errors.heads, "‖A − B‖ / ‖A‖", "")) + "</div>\n");
+    std::string html = "<h3 style=\"margin-top:0\">" + pairName(comparison, pair + 1) +
+                       "</h3>\n<div class=\"numbers\">\n" +
+                       figure(fixed(meanOf(errors.cosine), 3), "mean cosine error, 0 is equal") +
+                       figure(fixed(meanOf(errors.frobenius), 3), "mean relative Frobenius error") + "</div>\n";
+    return panel(html + "<div class=\"pair\">" +
+                 svg(cells(errors.cosine, errors.layers, errors.heads, "1 − cosine", "")) +
+                 svg(cells(errors.frobenius, errors.layers, errors.heads, "‖A − B‖ / ‖A‖", "")) + "</div>\n");
 }
 
 } // namespace
@@ -231,10 +240,11 @@ std::string klSection(const Comparison &comparison, const ComparedTurn &turn)
 {
     if (turn.pairs.empty())
         return {};
-    std::string html = "<h2>Where the predictions part</h2>\n<p class=\"soft\">Both models read the same text, that of "
-        + escaped(comparison.columns.front().label)
-        + ", and predict each next token. KL(first ‖ second) says how far the second's distribution is from the first's; "
-          "0 is agreement.</p>\n";
+    std::string html =
+        "<h2>Where the predictions part</h2>\n<p class=\"soft\">Both models read the same text, that of " +
+        escaped(comparison.columns.front().label) +
+        ", and predict each next token. KL(first ‖ second) says how far the second's distribution is from the first's; "
+        "0 is agreement.</p>\n";
     for (const PairResult &pair : turn.pairs)
         html += klPanel(comparison, turn, pair);
     return html;
@@ -259,12 +269,15 @@ std::string stateSection(const Comparison &comparison, const ComparedTurn &turn)
     for (std::size_t i = 0; i < turn.answers.size(); ++i) {
         const HeatMap map = stateMap(turn.answers[i].norms);
         if (map.rows > 0 && map.columns > 0)
-            panels += panel("<h3 style=\"margin-top:0\">" + escaped(comparison.columns[i].label) + "</h3>\n" + svg(map));
+            panels +=
+                panel("<h3 style=\"margin-top:0\">" + escaped(comparison.columns[i].label) + "</h3>\n" + svg(map));
     }
     if (panels.empty())
         return {};
-    return "<h2>State norms</h2>\n<p class=\"soft\">The Frobenius norm of every head's recurrent state after each token. "
-           "Heads with a long half-life keep filling; fast ones settle at once.</p>\n" + panels;
+    return "<h2>State norms</h2>\n<p class=\"soft\">The Frobenius norm of every head's recurrent state after each "
+           "token. "
+           "Heads with a long half-life keep filling; fast ones settle at once.</p>\n" +
+           panels;
 }
 
 std::string decaySection(const Comparison &comparison)
@@ -274,13 +287,15 @@ std::string decaySection(const Comparison &comparison)
         const LayerInfo *layer = firstDecayingLayer(comparison.columns[i].model->info());
         if (!layer)
             continue;
-        panels += panel("<h3 style=\"margin-top:0\">" + escaped(comparison.columns[i].label) + "</h3>\n"
-                        + svg(retention(layer->gamma)) + decayTable(comparison, i, layer->gamma));
+        panels += panel("<h3 style=\"margin-top:0\">" + escaped(comparison.columns[i].label) + "</h3>\n" +
+                        svg(retention(layer->gamma)) + decayTable(comparison, i, layer->gamma));
     }
     if (panels.empty())
         return {};
-    return "<h2>Decay</h2>\n<p class=\"soft\">Each head forgets at its own rate γ, the same in every layer. Measured distances "
-           "are means over layers and tokens, weighted by |A|.</p>\n" + panels;
+    return "<h2>Decay</h2>\n<p class=\"soft\">Each head forgets at its own rate γ, the same in every layer. Measured "
+           "distances "
+           "are means over layers and tokens, weighted by |A|.</p>\n" +
+           panels;
 }
 
 std::string attentionSection(const Comparison &comparison)
@@ -290,10 +305,12 @@ std::string attentionSection(const Comparison &comparison)
         panels += errorPanel(comparison, i);
     if (panels.empty())
         return {};
-    return "<h2>Attention</h2>\n<p class=\"soft\">The matrix each head implies, on the first "
-        + std::to_string(comparison.attention.tokens)
-        + " tokens of the text; the rows of signed matrices are divided by the sum of their absolute values. Point at a cell "
-          "for its number.</p>\n" + panels;
+    return "<h2>Attention</h2>\n<p class=\"soft\">The matrix each head implies, on the first " +
+           std::to_string(comparison.attention.tokens) +
+           " tokens of the text; the rows of signed matrices are divided by the sum of their absolute values. Point at "
+           "a cell "
+           "for its number.</p>\n" +
+           panels;
 }
 
 } // namespace lens::cli

@@ -84,7 +84,8 @@ Result<Exit> runSelfTest(Environment &environment)
     for (const FormCheck &form : *forms) {
         passed = passed && form.passed;
         rows.push_back({"forms of " + form.model, form.passed ? "passed" : "FAILED", significant(form.difference)});
-        checks.push_back({{"check", "forms of " + form.model}, {"passed", form.passed}, {"difference", form.difference}});
+        checks.push_back(
+            {{"check", "forms of " + form.model}, {"passed", form.passed}, {"difference", form.difference}});
     }
     rows.push_back({"workspace", workspace ? "passed" : "FAILED: " + oneLine(toString(workspace.error())), ""});
     checks.push_back({{"check", "workspace"}, {"passed", workspace.has_value()}});
@@ -95,8 +96,9 @@ Result<Exit> runSelfTest(Environment &environment)
                                        {"passed", passed},
                                        {"checks", std::move(checks)}});
     else
-        environment.console.write(std::string("supralens-cli ") + version + ", workspace format "
-                                  + std::to_string(currentSchemaVersion()) + ", " + openAccelerators() + "\n\n" + table(rows));
+        environment.console.write(std::string("supralens-cli ") + version + ", workspace format " +
+                                  std::to_string(currentSchemaVersion()) + ", " + openAccelerators() + "\n\n" +
+                                  table(rows));
     if (!passed)
         return fail(ErrorCode::Internal, "this installation does not compute or store correctly", "self-test",
                     "install it again; if that does not help, report it with this output");

@@ -32,7 +32,8 @@ Result<TokenizerPtr> tokenizerOf(const std::string &typed, Environment &environm
         return propagate(specification);
     const std::filesystem::path path = specification->path;
     const std::string file = path.filename().string();
-    if (file == "tokenizer.json" || path.extension() == ".model" || (file.rfind("tok", 0) == 0 && path.extension() == ".bin"))
+    if (file == "tokenizer.json" || path.extension() == ".model" ||
+        (file.rfind("tok", 0) == 0 && path.extension() == ".bin"))
         return loadTokenizerFile(path);
     const Result<CheckpointPtr> checkpoint = openCheckpoint(path);
     if (!checkpoint)
@@ -61,7 +62,8 @@ Exit print(const Tokenizer &tokenizer, const std::vector<TokenId> &ids, Environm
                                        {"pieces", std::move(pieces)},
                                        {"text", tokenizer.decode(ids)}});
     else
-        environment.console.write(table(rows) + std::to_string(ids.size()) + (ids.size() == 1 ? " token\n" : " tokens\n"));
+        environment.console.write(table(rows) + std::to_string(ids.size()) +
+                                  (ids.size() == 1 ? " token\n" : " tokens\n"));
     return Exit::Done;
 }
 
@@ -99,7 +101,7 @@ void addTokenize(CommandLine &line)
     CLI::App *command = line.addCommand("tokenize", "Ids and pieces of a text, or the text of ids",
                                         [options](Environment &environment) { return run(*options, environment); });
     command->add_option("model", options->model, "The model, or a tokenizer file")->required()->option_text("MODEL");
-    CLI::Option_group *input = command->add_option_group("Input", "One of these");
+    CLI::Option_group *input = command->add_option_group("Input");
     options->textOption = input->add_option("--text", options->text, "The text");
     options->fileOption = input->add_option("--file", options->file, "A file with the text");
     options->decodeOption =

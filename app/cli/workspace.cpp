@@ -45,9 +45,9 @@ std::string joined(const std::vector<std::string> &parts)
 
 Result<Exit> list(const Options &options, Workspace &workspace, Environment &environment)
 {
-    const SessionFilter filter = options.deleted ? SessionFilter::Deleted
-        : options.archived                       ? SessionFilter::Archived
-                                                 : SessionFilter::Active;
+    const SessionFilter filter = options.deleted    ? SessionFilter::Deleted
+                                 : options.archived ? SessionFilter::Archived
+                                                    : SessionFilter::Active;
     const Result<std::vector<SessionSummary>> sessions = workspace.sessions().list({filter, 0, options.limit});
     if (!sessions)
         return propagate(sessions);
@@ -75,8 +75,8 @@ Result<Exit> list(const Options &options, Workspace &workspace, Environment &env
 Result<Exit> show(const Options &options, Workspace &workspace, Environment &environment)
 {
     const Result<std::string> text = environment.options.json
-        ? exportSessionJson(workspace, options.session, {.tokens = false})
-        : exportSessionMarkdown(workspace, options.session);
+                                         ? exportSessionJson(workspace, options.session, {.tokens = false})
+                                         : exportSessionMarkdown(workspace, options.session);
     if (!text)
         return propagate(text);
     environment.console.write(*text + (text->ends_with('\n') ? "" : "\n"));
@@ -113,9 +113,10 @@ Result<Exit> search(const Options &options, Workspace &workspace, Environment &e
 
 Result<Exit> exportSession(const Options &options, Workspace &workspace, Environment &environment)
 {
-    const Result<std::string> text = options.format == "markdown"
-        ? exportSessionMarkdown(workspace, options.session)
-        : exportSessionJson(workspace, options.session, {.tokens = true, .probes = options.probes});
+    const Result<std::string> text =
+        options.format == "markdown"
+            ? exportSessionMarkdown(workspace, options.session)
+            : exportSessionJson(workspace, options.session, {.tokens = true, .probes = options.probes});
     if (!text)
         return propagate(text);
     if (options.out.empty()) {
@@ -135,9 +136,8 @@ Result<Exit> check(const Options &, Workspace &workspace, Environment &environme
     if (!faults)
         return propagate(faults);
     if (environment.options.json) {
-        environment.console.writeJson({{"file", workspace.path()},
-                                       {"schema_version", workspace.schemaVersion()},
-                                       {"faults", *faults}});
+        environment.console.writeJson(
+            {{"file", workspace.path()}, {"schema_version", workspace.schemaVersion()}, {"faults", *faults}});
     } else {
         for (const std::string &fault : *faults)
             environment.console.write(oneLine(fault) + "\n");
@@ -191,24 +191,31 @@ void addWorkspace(CommandLine &line)
     };
     const auto limit = [&](CLI::App *command) {
         command->add_option("--limit", options->limit, "At most so many")
-            ->check(CLI::Range(1, 1 << 30).name(""))->capture_default_str();
+            ->check(CLI::Range(1, 1 << 30).description(""))
+            ->capture_default_str();
     };
     CLI::App *lister = line.addCommand(*workspace, "list", "Sessions, newest first", working(options, list, false));
     lister->add_flag("--archived", options->archived, "Those in the archive");
     lister->add_flag("--deleted", options->deleted, "Those in the bin")->excludes("--archived");
     limit(lister);
     session(line.addCommand(*workspace, "show", "A session as text", working(options, show, false)));
-    CLI::App *finder = line.addCommand(*workspace, "search", "Find words in titles, prompts and answers", working(options, search, false));
-    finder->add_option("query", options->query, "Words; \"in quotes\" they must follow each other")->required()->option_text("QUERY");
+    CLI::App *finder = line.addCommand(*workspace, "search", "Find words in titles, prompts and answers",
+                                       working(options, search, false));
+    finder->add_option("query", options->query, "Words; \"in quotes\" they must follow each other")
+        ->required()
+        ->option_text("QUERY");
     limit(finder);
-    CLI::App *exporter = line.addCommand(*workspace, "export", "A session as a document", working(options, exportSession, false));
+    CLI::App *exporter =
+        line.addCommand(*workspace, "export", "A session as a document", working(options, exportSession, false));
     session(exporter);
     exporter->add_option("--format", options->format, "json or markdown")
-        ->check(CLI::IsMember({"json", "markdown"}).name(""))->capture_default_str();
+        ->check(CLI::IsMember({"json", "markdown"}).description(""))
+        ->capture_default_str();
     exporter->add_option("--out", options->out, "The file to write; without it, stdout")->option_text("FILE");
     exporter->add_flag("--probes", options->probes, "With measurements (JSON only)");
     line.addCommand(*workspace, "check", "Examine the whole file", working(options, check, false));
-    CLI::App *importer = line.addCommand(*workspace, "import", "Add an exported session", working(options, import, true));
+    CLI::App *importer =
+        line.addCommand(*workspace, "import", "Add an exported session", working(options, import, true));
     importer->add_option("document", options->document, "The JSON document")->required()->option_text("FILE.json");
 }
 

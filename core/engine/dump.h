@@ -20,7 +20,7 @@ class LoadedModel;
 struct TokenBatch {
     std::int64_t rows = 0;
     std::int64_t columns = 0;
-    std::vector<TokenId> ids;  ///< row-major
+    std::vector<TokenId> ids; ///< row-major
 
     std::span<const TokenId> row(std::int64_t index) const
     {
@@ -34,12 +34,12 @@ Result<TokenBatch> readTokenBatch(const std::string &file);
 
 /// What to write, all of it float32:
 enum class DumpKind {
-    Logits,     ///< "logits" [B,T,V]
-    State,      ///< "layers.N.state" [B,H,dk,dv]: S_T after all tokens, not yet decayed for the next one; with
-                ///< "layers.N.normaliser" [B,H,dk] where the mixer has one. Softmax layers have none
-    Attention,  ///< softmax: "layers.N.attn" [B,H,T,T]; linear: "layers.N.linear_attn", signed, decay included
-    MixerOut,   ///< "layers.N.attn_out" [B,T,H*dv]: what enters the output projection
-    Hidden,     ///< "layers.N.out" [B,T,D]: the residual stream after block N
+    Logits,    ///< "logits" [B,T,V]
+    State,     ///< "layers.N.state" [B,H,dk,dv]: S_T after all tokens, not yet decayed for the next one; with
+               ///< "layers.N.normaliser" [B,H,dk] where the mixer has one. Softmax layers have none
+    Attention, ///< softmax: "layers.N.attn" [B,H,T,T]; linear: "layers.N.linear_attn", signed, decay included
+    MixerOut,  ///< "layers.N.attn_out" [B,T,H*dv]: what enters the output projection
+    Hidden,    ///< "layers.N.out" [B,T,D]: the residual stream after block N
 };
 
 enum class RunMode { Parallel, Recurrent, Chunked };
@@ -47,7 +47,7 @@ enum class RunMode { Parallel, Recurrent, Chunked };
 struct DumpOptions {
     std::vector<DumpKind> kinds;
     RunMode mode = RunMode::Chunked;
-    std::int64_t chunk = 64;  ///< tokens, for Chunked
+    std::int64_t chunk = 64; ///< tokens, for Chunked
 };
 
 struct DumpedTensor {
@@ -57,8 +57,8 @@ struct DumpedTensor {
 
 struct DumpSummary {
     std::vector<DumpedTensor> tensors;
-    std::vector<DumpKind> absent;  ///< asked for, but this model has none
-    bool written = true;           ///< false on the meta device, where there are shapes but no numbers
+    std::vector<DumpKind> absent; ///< asked for, but this model has none
+    bool written = true;          ///< false on the meta device, where there are shapes but no numbers
 };
 
 /// Runs `batch` through the model and writes `file` (safetensors). InvalidArgument: no tokens, or ids outside the

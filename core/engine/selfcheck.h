@@ -10,8 +10,8 @@
 namespace lens {
 
 struct FormCheck {
-    std::string model;        ///< "softmax", "supra", "supra:retnet", ...
-    double difference = 0;    ///< largest |difference| of the logits between two forms, as a share of their range
+    std::string model;     ///< "softmax", "supra", "supra:retnet", ...
+    double difference = 0; ///< largest |difference| of the logits between two forms, as a share of their range
     bool passed = false;
 };
 

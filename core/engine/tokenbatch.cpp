@@ -27,8 +27,9 @@ Result<void> appendRow(TokenBatch &batch, const nlohmann::json &row, const std::
     if (!row.is_array())
         return fail(ErrorCode::Malformed, "a row of ids is not a list", file, advice);
     if (batch.rows > 0 && static_cast<std::int64_t>(row.size()) != batch.columns)
-        return fail(ErrorCode::InvalidArgument, "row " + std::to_string(batch.rows) + " has another length than the first",
-                    file, "rows must be equally long; run them one by one");
+        return fail(ErrorCode::InvalidArgument,
+                    "row " + std::to_string(batch.rows) + " has another length than the first", file,
+                    "rows must be equally long; run them one by one");
     for (const nlohmann::json &id : row) {
         if (!id.is_number_integer())
             return fail(ErrorCode::Malformed, "an id is not a whole number", file, advice);
@@ -63,7 +64,8 @@ Result<TokenBatch> fromJson(std::string_view text, const std::string &file)
 Result<TokenBatch> fromTensor(const at::Tensor &tensor, const std::string &file)
 {
     if (tensor.dim() < 1 || tensor.dim() > 2)
-        return fail(ErrorCode::Malformed, "input_ids has " + std::to_string(tensor.dim()) + " dimensions", file, advice);
+        return fail(ErrorCode::Malformed, "input_ids has " + std::to_string(tensor.dim()) + " dimensions", file,
+                    advice);
     TokenBatch batch;
     batch.rows = tensor.dim() == 2 ? tensor.size(0) : 1;
     batch.columns = tensor.size(-1);
@@ -86,7 +88,8 @@ Result<TokenBatch> fromSafetensors(const MappedFilePtr &mapped, const std::strin
         if (stored.info.name != "input_ids")
             continue;
         if (stored.info.dtype != DType::I64 && stored.info.dtype != DType::I32)
-            return fail(ErrorCode::Malformed, "input_ids is of type " + std::string(name(stored.info.dtype)), file, advice);
+            return fail(ErrorCode::Malformed, "input_ids is of type " + std::string(name(stored.info.dtype)), file,
+                        advice);
         const Result<at::Tensor> tensor = loadStored(stored, stored.info.dtype);
         if (!tensor)
             return propagate(tensor);

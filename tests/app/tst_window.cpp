@@ -1,0 +1,278 @@
+// A person's way through the window, with an engine without weights: type, send, watch, stop, select, come back later.
+#include "appsettings.h"
+#include "bridge/modellistmodel.h"
+#include "compare/compareworkspace.h"
+#include "compare/comparecolumn.h"
+#include "compare/promptbox.h"
+#include "mainwindow.h"
+#include "themeswitch.h"
+#include "ui/support/fakeengine.h"
+#include "widgets/errorbanner.h"
+
+#include <QDir>
+#include <QPlainTextEdit>
+#include <QPushButton>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace lens;
+
+namespace {
+
+const QStringList pair{QStringLiteral("/models/demo.gguf"), QStringLiteral("/models/demo.gguf@supra")};
+
+/// One run of the application.
+struct Run {
+    explicit Run(const QTemporaryDir &folder, const QStringList &models = pair)
+        : settings(folder.filePath(QStringLiteral("settings.ini")))
+        , theme(settings)
+        , window(engine, settings, folder.filePath(QStringLiteral("workspace.supralens")))
+    {
+        window.resize(1280, 800);
+        window.show();
+        window.openModels(models);
+    }
+
+    bool isReady() const { return window_().column(0).model() && window_().column(1).model(); }
+    const ChatController &window_() const { return const_cast<MainWindow &>(window).chat(); }
+    QPlainTextEdit *prompt() { return window.compare().prompt().findChild<QPlainTextEdit *>(); }
+
+    void ask(const QString &text)
+    {
+        prompt()->setFocus();
+        QTest::keyClicks(prompt(), text);
+        QTest::keyClick(prompt(), Qt::Key_Return);
+    }
+
+    FakeEngine engine;
+    AppSettings settings;
+    ThemeSwitch theme;
+    MainWindow window;
+};
+
+} // namespace
+
+class TestWindow : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void init()
+    {
+        qputenv("SUPRALENS_MODELS", m_folder.filePath(QStringLiteral("no-models")).toUtf8());
+        QFile::remove(m_folder.filePath(QStringLiteral("settings.ini")));
+        QVERIFY(m_folder.isValid());
+    }
+
+    void asksAndAnswers()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("Tell me a story about a fox."));
+        QVERIFY(run.prompt()->toPlainText().isEmpty());
+        QTRY_VERIFY(run.window.chat().isBusy() || run.window.chat().column(0).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        const Column &softmax = run.window.chat().column(0), &supra = run.window.chat().column(1);
+        QVERIFY(softmax.last()->answer.text.startsWith(QStringLiteral("the little fox")));
+        QCOMPARE(softmax.differenceIndex(), 11);
+        QCOMPARE(supra.differenceIndex(), 11);
+        QTRY_VERIFY(!std::isnan(softmax.last()->answer.tokens[3].kl));
+        QVERIFY(run.window.chat().session() > 0);
+        QVERIFY(softmax.last()->answer.generation > 0);
+    }
+
+    void selectsATokenEverywhere()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("fox"));
+        QTRY_VERIFY(run.window.chat().column(0).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        ChatView &view = run.window.compare().columnWidget(0)->view();
+        const auto rects = view.chatLayout().rectsOf({0, 3});
+        QVERIFY(!rects.empty());
+        QTest::mouseClick(view.viewport(), Qt::LeftButton, {}, rects.front().center().toPoint());
+        QCOMPARE(run.window.selection().token(), run.window.chat().column(0).last()->answer.tokens[3].position);
+        QTest::keyClick(&view, Qt::Key_Right);
+        QCOMPARE(run.window.selection().token(), run.window.chat().column(0).last()->answer.tokens[4].position);
+    }
+
+    void stopsAndContinues()
+    {
+        Run run(m_folder);
+        run.engine.pause = std::chrono::milliseconds(40);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("fox"));
+        QTRY_VERIFY(run.window.chat().column(0).last() && run.window.chat().column(0).last()->answer.tokens.size() > 2);
+        QTest::keyClick(run.prompt(), Qt::Key_Escape);
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        const ColumnAnswer stopped = run.window.chat().column(0).last()->answer;
+        QVERIFY(stopped.reason == StopReason::Cancelled);
+        QVERIFY(stopped.tokens.size() < 25);
+        run.engine.pause = std::chrono::milliseconds(1);
+        run.window.chat().continueAnswer(0);
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        QVERIFY(run.window.chat().column(0).last()->answer.tokens.size() > stopped.tokens.size());
+        QCOMPARE(run.window.chat().column(0).last()->answer.generation, stopped.generation);
+    }
+
+    void regeneratesOneColumn()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("fox"));
+        QTRY_VERIFY(run.window.chat().column(1).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        const RowId kept = run.window.chat().column(1).last()->answer.generation;
+        const RowId turn = run.window.chat().column(0).last()->turn;
+        run.window.chat().regenerate(0);
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        QCOMPARE(run.window.chat().column(0).exchanges().size(), std::size_t(1));
+        QVERIFY(run.window.chat().column(0).last()->turn > turn);
+        QCOMPARE(run.window.chat().column(1).last()->turn, run.window.chat().column(0).last()->turn);
+        QCOMPARE(run.window.chat().column(1).last()->answer.generation, kept);
+    }
+
+    void editsAndAsksAgain()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        for (const QString &prompt : {QStringLiteral("first"), QStringLiteral("second")}) {
+            run.ask(prompt);
+            QTRY_VERIFY(run.window.chat().column(1).last() && run.window.chat().column(1).last()->prompt == prompt);
+            QTRY_VERIFY(!run.window.chat().isBusy());
+        }
+        run.window.chat().editAndResend(0, 0, QStringLiteral("other"));
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        QCOMPARE(run.window.chat().column(0).exchanges().size(), std::size_t(1));
+        QCOMPARE(run.window.chat().column(1).exchanges().size(), std::size_t(1));
+        QCOMPARE(run.window.chat().column(1).last()->prompt, QStringLiteral("other"));
+    }
+
+    void findsTheSessionAgain()
+    {
+        QTemporaryDir folder;
+        {
+            Run run(folder);
+            QTRY_VERIFY(run.isReady());
+            run.ask(QStringLiteral("a very particular aardvark"));
+            QTRY_VERIFY(run.window.chat().column(0).last());
+            QTRY_VERIFY(!run.window.chat().isBusy());
+            run.window.close();
+        }
+        Run again(folder, {});
+        QTRY_COMPARE(again.window.sessions().rowCount(), 1);
+        again.window.sessions().setSearch(QStringLiteral("aardv"));
+        QTRY_VERIFY(!again.window.sessions().index(0).data(SessionListModel::SnippetRole).toString().isEmpty());
+        const qint64 session = again.window.sessions().index(0).data(SessionListModel::IdRole).toLongLong();
+        QMetaObject::invokeMethod(again.window.findChild<QObject *>(QStringLiteral("sidePanel")), "sessionChosen",
+                                  Q_ARG(qint64, session));
+        QTRY_VERIFY(again.window.chat().column(0).last());
+        const Exchange &exchange = *again.window.chat().column(0).last();
+        QCOMPARE(exchange.prompt, QStringLiteral("a very particular aardvark"));
+        QVERIFY(exchange.answer.text.startsWith(QStringLiteral("the little fox")));
+        QCOMPARE(exchange.answer.tokens.size(), std::size_t(31));
+        QCOMPARE(exchange.answer.tokens[0].alternatives.size(), std::size_t(4));
+        QTRY_VERIFY(again.isReady());
+    }
+
+    void closesWhileGenerating()
+    {
+        QTemporaryDir folder;
+        {
+            Run run(folder);
+            run.engine.pause = std::chrono::milliseconds(30);
+            QTRY_VERIFY(run.isReady());
+            run.ask(QStringLiteral("fox"));
+            QTRY_VERIFY(run.window.chat().column(0).last() && run.window.chat().column(0).last()->answer.tokens.size() > 4);
+            run.window.close();
+            QTRY_VERIFY(!run.window.isVisible());
+        }
+        auto workspace = Workspace::open(folder.filePath(QStringLiteral("workspace.supralens")).toStdString());
+        QVERIFY(workspace.has_value());
+        QCOMPARE((*workspace)->interruptedGenerations(), 0);
+        QVERIFY((*workspace)->generations().tokens(1)->size() > 4);
+    }
+
+    void takesALongPaste()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        QElapsedTimer timer;
+        timer.start();
+        run.window.compare().prompt().setText(QString(1 << 20, QLatin1Char('x')));
+        run.window.compare().prompt().findChild<QPushButton *>()->click();
+        QTRY_VERIFY(run.window.chat().column(0).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        QVERIFY2(timer.elapsed() < 3000, qPrintable(QString::number(timer.elapsed())));
+        QCOMPARE(run.window.chat().column(0).last()->prompt.size(), qsizetype(1) << 20);
+    }
+
+    void saysWhatIsWrongWithAModel()
+    {
+        Run run(m_folder, {});
+        run.engine.failsToLoad = "/models/broken.gguf";
+        run.window.chat().chooseModel(0, run.window.library().add(QStringLiteral("/models/broken.gguf")));
+        QTRY_VERIFY(run.window.chat().column(0).error());
+        QVERIFY(run.window.chat().column(0).error()->code == ErrorCode::Truncated);
+        bool shown = false;
+        for (const ErrorBanner *banner : run.window.compare().columnWidget(0)->findChildren<ErrorBanner *>())
+            shown = shown || (banner->isVisibleTo(&run.window) && banner->plainText().contains(QStringLiteral("byte 7")));
+        QVERIFY(shown);
+    }
+
+    void picturesOfTheWindow_data()
+    {
+        QTest::addColumn<QString>("theme");
+        QTest::addColumn<QSize>("size");
+        QTest::addColumn<int>("columns");
+        QTest::newRow("dark-1280x800-2") << "dark" << QSize(1280, 800) << 2;
+        QTest::newRow("light-1280x800-2") << "light" << QSize(1280, 800) << 2;
+        QTest::newRow("dark-1920x1080-4") << "dark" << QSize(1920, 1080) << 4;
+        QTest::newRow("light-1920x1080-2") << "light" << QSize(1920, 1080) << 2;
+        QTest::newRow("light-1280x800-4") << "light" << QSize(1280, 800) << 4;
+    }
+
+    void picturesOfTheWindow()
+    {
+        QFETCH(QString, theme);
+        QFETCH(QSize, size);
+        QFETCH(int, columns);
+        QTemporaryDir folder;
+        QStringList models = pair;
+        while (models.size() < columns)
+            models += pair;
+        Run run(folder, models);
+        run.settings.setTheme(themeChoice(theme));
+        run.window.resize(size);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("Tell me a story about a fox."));
+        QTRY_VERIFY(run.window.chat().column(columns - 1).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        run.window.selection().setToken(run.window.chat().column(0).last()->answer.tokens[6].position);
+        QTest::qWait(300);
+        const QStringList names{QStringLiteral("compare"), QStringLiteral("models"), QStringLiteral("sessions")};
+        for (int page = 0; page < names.size(); ++page) {
+            run.window.showPage(page);
+            QTest::qWait(150);
+            const QString file = QStringLiteral("%1/window-%2-%3.png").arg(SUPRALENS_TEST_OUTPUT, QString::fromLatin1(QTest::currentDataTag()), names[page]);
+            QVERIFY(run.window.grab().save(file));
+        }
+    }
+
+    void pictureWithoutModels()
+    {
+        QTemporaryDir folder;
+        Run run(folder, {});
+        QTest::qWait(200);
+        QVERIFY(run.window.grab().save(QStringLiteral(SUPRALENS_TEST_OUTPUT "/window-empty-models.png")));
+        run.window.showPage(MainWindow::ComparePage);
+        QTest::qWait(100);
+        QVERIFY(run.window.grab().save(QStringLiteral(SUPRALENS_TEST_OUTPUT "/window-empty-compare.png")));
+    }
+
+private:
+    QTemporaryDir m_folder;
+};
+
+QTEST_MAIN(TestWindow)
+#include "tst_window.moc"

@@ -1,0 +1,93 @@
+// The window with the real engine and tiny models: a softmax model beside its SUPRA conversion, with all lenses alive.
+#include "appsettings.h"
+#include "bridge/engineapi.h"
+#include "lens/attentiondock.h"
+#include "lens/statenormdock.h"
+#include "mainwindow.h"
+#include "themeswitch.h"
+
+#include <QDir>
+#include <QSignalSpy>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace lens;
+
+class TestWindowModels : public QObject {
+    Q_OBJECT
+
+private:
+    struct Run {
+        Run(const QTemporaryDir &folder, const QStringList &models)
+            : engine(makeEngine())
+            , settings(folder.filePath("settings.ini"))
+            , theme(settings)
+            , window(*engine, settings, folder.filePath("workspace.supralens"))
+        {
+            GenerationSettings generation;
+            generation.options.maxTokens = 24;
+            generation.options.ignoreEndOfText = true;
+            window.chat().setSettings(generation);
+            window.resize(1440, 900);
+            window.show();
+            window.openModels(models);
+        }
+
+        std::unique_ptr<Engine> engine;
+        AppSettings settings;
+        ThemeSwitch theme;
+        MainWindow window;
+    };
+
+    void picture(MainWindow &window, const char *name)
+    {
+        QTest::qWait(250);
+        QVERIFY(window.grab().save(QStringLiteral(SUPRALENS_TEST_OUTPUT "/real-%1.png").arg(QLatin1String(name))));
+    }
+
+private Q_SLOTS:
+    void init() { qputenv("SUPRALENS_MODELS", "/nonexistent"); }
+
+    void aModelBesideItsConversion()
+    {
+        QTemporaryDir folder;
+        const QString file = QStringLiteral(SUPRALENS_TEST_DATA "/models/gguf_f16/model.gguf");
+        if (!QFile::exists(file))
+            QSKIP("the fixture model is not there");
+        qint64 session = 0;
+        QString answer;
+        {
+            Run run(folder, {file});
+            ChatController &chat = run.window.chat();
+            QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).model() && chat.column(1).model(), 30000);
+            QVERIFY(chat.column(1).info().untrained);
+            chat.send(QStringLiteral("Once upon a time"));
+            QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).last() && !chat.isBusy(), 30000);
+            QVERIFY2(!chat.column(0).error(), chat.column(0).error() ? toString(*chat.column(0).error()).c_str() : "");
+            QCOMPARE(chat.column(0).last()->answer.tokens.size(), std::size_t(24));
+            QCOMPARE(chat.column(1).last()->answer.tokens.size(), std::size_t(24));
+            QTRY_VERIFY_WITH_TIMEOUT(!std::isnan(chat.column(0).last()->answer.tokens[0].kl), 30000);
+            auto *attention = run.window.findChild<AttentionDock *>();
+            Q_EMIT attention->measureRequested();
+            picture(run.window, "attention-1");
+            QTest::qWait(1500);
+            picture(run.window, "pair");
+            session = chat.session();
+            answer = chat.column(0).last()->answer.text;
+            run.window.close();
+        }
+        Run again(folder, {});
+        QTRY_COMPARE(again.window.sessions().rowCount(), 1);
+        QMetaObject::invokeMethod(again.window.findChild<QObject *>("sidePanel"), "sessionChosen", Q_ARG(qint64, session));
+        QTRY_VERIFY(again.window.chat().column(0).last());
+        QCOMPARE(again.window.chat().column(0).last()->answer.text, answer);
+        QTRY_VERIFY_WITH_TIMEOUT(again.window.chat().column(0).model() && again.window.chat().column(1).model(), 30000);
+        picture(again.window, "reopened");
+        again.window.chat().continueAnswer(0);
+        QTRY_VERIFY_WITH_TIMEOUT(!again.window.chat().isBusy(), 30000);
+        QVERIFY(again.window.chat().column(0).last()->answer.tokens.size() > 24);
+    }
+};
+
+QTEST_MAIN(TestWindowModels)
+#include "tst_windowmodels.moc"
