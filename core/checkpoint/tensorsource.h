@@ -6,7 +6,7 @@
 
 #include <optional>
 #include <span>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -3,7 +3,7 @@
 
 #include "mixer/mixerconfig.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -1,7 +1,7 @@
 // Small immutable building blocks of every model: projections and norms.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -5,7 +5,7 @@
 // A normaliser needs nothing of its own: a column of ones beside v makes the last column of S its sum of keys.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

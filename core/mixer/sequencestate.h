@@ -7,7 +7,7 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -214,7 +214,7 @@ ModelState Decoder::initialState(std::int64_t batch) const
 at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const
 {
     const Parts &parts = *m_parts;
-    at::Tensor x = at::embedding(parts.embedding, tokens);
+    at::Tensor x = parts.embedding.index({tokens});
     if (m_config.embeddingNorm)
         x = parts.embeddingNorm(x);
     for (std::size_t i = 0; i < parts.blocks.size(); ++i) {

@@ -5,7 +5,7 @@
 #include "model/modelinfo.h"
 #include "model/modelstate.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

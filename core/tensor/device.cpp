@@ -1,11 +1,12 @@
 #include "tensor/device.h"
 
+#include <ATen/ATen.h>
 #include <ATen/DynamicLibrary.h>
 #include <ATen/Parallel.h>
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <charconv>
 #include <fstream>
 #include <thread>
-#include <torch/torch.h>
 
 namespace lens {
 
@@ -43,17 +44,17 @@ std::vector<DeviceInfo> availableDevices()
     std::vector<DeviceInfo> devices;
     devices.push_back({Device{}, "CPU, " + std::to_string(threadCount()) + " threads", memInfo("MemTotal"),
                        memInfo("MemAvailable")});
-    if (torch::cuda::is_available())
-        for (int i = 0; i < static_cast<int>(torch::cuda::device_count()); ++i)
+    if (at::hasCUDA())
+        for (int i = 0; i < static_cast<int>(at::detail::getCUDAHooks().deviceCount()); ++i)
             devices.push_back({Device{DeviceKind::Cuda, i}, "CUDA GPU " + std::to_string(i), 0, 0});
-    if (torch::mps::is_available())
+    if (at::hasMPS())
         devices.push_back({Device{DeviceKind::Mps, 0}, "Apple GPU", 0, 0});
     return devices;
 }
 
 Result<DeviceChoice> chooseDevice(std::string_view wish)
 {
-    const int gpus = torch::cuda::is_available() ? static_cast<int>(torch::cuda::device_count()) : 0;
+    const int gpus = at::hasCUDA() ? static_cast<int>(at::detail::getCUDAHooks().deviceCount()) : 0;
     if (wish == "cpu")
         return DeviceChoice{Device{}, {}};
     if (wish == "meta")
@@ -61,12 +62,12 @@ Result<DeviceChoice> chooseDevice(std::string_view wish)
     if (wish == "auto") {
         if (gpus > 0)
             return DeviceChoice{Device{DeviceKind::Cuda, 0}, {}};
-        if (torch::mps::is_available())
+        if (at::hasMPS())
             return DeviceChoice{Device{DeviceKind::Mps, 0}, {}};
         return DeviceChoice{Device{}, "no GPU that LibTorch can use was found"};
     }
     if (wish == "mps") {
-        if (torch::mps::is_available())
+        if (at::hasMPS())
             return DeviceChoice{Device{DeviceKind::Mps, 0}, {}};
         return fail(ErrorCode::Device, "there is no Apple GPU here", {}, "use --device cpu");
     }

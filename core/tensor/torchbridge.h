@@ -5,7 +5,7 @@
 #include "tensor/device.h"
 #include "tensor/dtype.h"
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -30,7 +30,7 @@ find_program(CCACHE_PROGRAM ccache)
 if(CCACHE_PROGRAM)
   # GCC's precompiled headers are cached only when ccache is told that their macros and times may be trusted.
   set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE_PROGRAM}")
+      CCACHE_DEPEND=1 CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime "${CCACHE_PROGRAM}")
   add_compile_options(-fpch-preprocess)
 endif()
 
@@ -42,8 +42,8 @@ function(supralens_core_library name)
   target_include_directories(supralens_${name} PUBLIC "${PROJECT_SOURCE_DIR}/core")
 endfunction()
 
-# For targets whose sources include torch: link it and share one precompiled header, since parsing torch.h takes
-# half a minute. Sharing needs equal code generation flags, hence -fPIC for executables too.
+# For targets whose sources include torch: link it and share one precompiled header, since parsing ATen.h takes
+# many seconds. Sharing needs equal code generation flags, hence -fPIC for executables too.
 function(supralens_use_torch target)
   target_link_libraries(${target} PUBLIC LibTorch::LibTorch)
   target_link_libraries(${target} PRIVATE supralens_torch_pch)

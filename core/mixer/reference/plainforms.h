@@ -4,7 +4,7 @@
 // Shapes: q, k [B,H,T,dk] with the key scale already in k, v [B,H,T,dv], logGamma [H] <= 0, S [B,H,dk,dv]; float32.
 #pragma once
 
-#include <torch/torch.h>
+#include <ATen/ATen.h>
 
 namespace lens::reference {
 

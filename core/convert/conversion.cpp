@@ -1,0 +1,125 @@
+#include "convert/conversion.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <span>
+
+namespace lens {
+
+namespace {
+
+template <class Enum, std::size_t N>
+using Words = std::array<std::pair<const char *, Enum>, N>;
+
+constexpr Words<ConversionTarget, 3> kTargets{{{"supra", ConversionTarget::Supra},
+                                               {"t2r", ConversionTarget::T2r},
+                                               {"linear", ConversionTarget::Linear}}};
+constexpr Words<DecayKind, 3> kDecays{{{"lightning", DecayKind::Lightning},
+                                       {"retnet", DecayKind::RetNet},
+                                       {"none", DecayKind::None}}};
+constexpr Words<FeatureMapKind, 3> kFeatures{{{"relu", FeatureMapKind::Relu},
+                                              {"elu1", FeatureMapKind::Elu1},
+                                              {"hedgehog", FeatureMapKind::Hedgehog}}};
+constexpr Words<FeatureInit, 2> kInits{{{"random", FeatureInit::Random}, {"identity", FeatureInit::Identity}}};
+
+template <class Enum, std::size_t N>
+const Enum *lookUp(const Words<Enum, N> &words, std::string_view text)
+{
+    for (const auto &[word, value] : words)
+        if (text == word)
+            return &value;
+    return nullptr;
+}
+
+template <class Enum, std::size_t N>
+std::string wordFor(const Words<Enum, N> &words, Enum value)
+{
+    for (const auto &[word, candidate] : words)
+        if (candidate == value)
+            return word;
+    return {};
+}
+
+std::vector<std::string_view> split(std::string_view text, char separator)
+{
+    std::vector<std::string_view> parts;
+    while (true) {
+        const std::size_t end = text.find(separator);
+        parts.push_back(text.substr(0, end));
+        if (end == std::string_view::npos)
+            return parts;
+        text.remove_prefix(end + 1);
+    }
+}
+
+template <class Number>
+bool parseNumber(std::string_view text, Number &number)
+{
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+bool parseLayers(std::string_view text, std::vector<std::int64_t> &layers)
+{
+    for (const std::string_view part : split(text, ',')) {
+        std::int64_t layer = 0;
+        if (!parseNumber(part, layer) || layer < 0)
+            return false;
+        layers.push_back(layer);
+    }
+    return true;
+}
+
+bool parseOption(std::string_view word, ConvertOptions &options)
+{
+    if (word.starts_with("seed="))
+        return parseNumber(word.substr(5), options.seed);
+    if (word.starts_with("layers="))
+        return parseLayers(word.substr(7), options.layers);
+    if (const DecayKind *decay = lookUp(kDecays, word))
+        options.decay = *decay;
+    else if (const FeatureMapKind *features = lookUp(kFeatures, word))
+        options.featureMap = *features;
+    else if (const FeatureInit *init = lookUp(kInits, word))
+        options.init = *init;
+    else
+        return false;
+    return true;
+}
+
+} // namespace
+
+Result<ConvertOptions> parseConversion(std::string_view text)
+{
+    ConvertOptions options;
+    const std::vector<std::string_view> words = split(text, ':');
+    const ConversionTarget *target = lookUp(kTargets, words.front());
+    if (!target)
+        return fail(ErrorCode::InvalidArgument, "unknown conversion \"" + std::string(words.front()) + "\"", {},
+                    "use supra, t2r or linear");
+    options.target = *target;
+    for (const std::string_view word : std::span(words).subspan(1))
+        if (!parseOption(word, options))
+            return fail(ErrorCode::InvalidArgument, "unknown conversion option \"" + std::string(word) + "\"", {},
+                        "use lightning, retnet, none, relu, elu1, hedgehog, random, identity, seed=N or layers=N,N");
+    return options;
+}
+
+std::string toString(const ConvertOptions &options)
+{
+    std::string text = wordFor(kTargets, options.target);
+    if (options.decay)
+        text += ":" + wordFor(kDecays, *options.decay);
+    if (options.featureMap != FeatureMapKind::Default)
+        text += ":" + wordFor(kFeatures, options.featureMap);
+    if (options.init != FeatureInit::Random)
+        text += ":" + wordFor(kInits, options.init);
+    if (options.seed != 0)
+        text += ":seed=" + std::to_string(options.seed);
+    for (std::size_t i = 0; i < options.layers.size(); ++i)
+        text += (i == 0 ? ":layers=" : ",") + std::to_string(options.layers[i]);
+    return text;
+}
+
+} // namespace lens
