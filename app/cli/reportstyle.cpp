@@ -12,7 +12,8 @@ std::string_view reportStyle()
   --line: #2e343e; --accent: #6aa9ff; --user: #223552; --doubt: 238, 96, 76; --mark: #f0a93b; --warn: #f0b45c;
   --s0: #6aa9ff; --s1: #ff9b66; --s2: #53cf9f; --s3: #b794f6; --s4: #f582b0; --s5: #a4adba; } }
 * { box-sizing: border-box; }
-body { margin: 0; background: var(--bg); color: var(--ink); font: 15px/1.55 system-ui, "Noto Sans", "DejaVu Sans", sans-serif; }
+body { margin: 0; background: var(--bg); color: var(--ink);
+  font: 15px/1.55 system-ui, "Noto Sans", "DejaVu Sans", sans-serif; }
 main { max-width: 1160px; margin: 0 auto; padding: 32px 24px 64px; }
 h1 { font-size: 26px; font-weight: 650; margin: 0 0 2px; letter-spacing: -.01em; }
 h2 { font-size: 18px; font-weight: 650; margin: 44px 0 12px; }
@@ -20,7 +21,8 @@ h3 { font-size: 15px; font-weight: 650; margin: 24px 0 4px; }
 p { margin: 0 0 10px; max-width: 78ch; }
 .soft { color: var(--soft); }
 .small { font-size: 13px; }
-.panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px; }
+.panel { background: var(--panel); border: 1px solid var(--line); border-radius: 10px; padding: 16px 18px;
+  overflow-x: auto; }
 .columns { display: grid; grid-template-columns: repeat(auto-fit, minmax(330px, 1fr)); gap: 16px; align-items: start; }
 .columns > .panel, .columns > .panel + .panel { min-width: 0; margin-top: 0; }
 .swatch { display: inline-block; width: 10px; height: 10px; border-radius: 3px; margin-right: 8px; }
@@ -53,8 +55,9 @@ th, td { text-align: right; padding: 4px 12px; border-bottom: 1px solid var(--li
 th { color: var(--soft); font-weight: 500; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tbody tr:last-child td { border-bottom: 0; }
-svg { display: block; width: 100%; height: auto; max-width: 1060px; margin: 6px 0 0; font-size: 12px; }
-.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(400px, 1fr)); gap: 0 24px; }
+svg { display: block; width: 100%; height: auto; min-width: 560px; max-width: 1060px; margin: 6px 0 0; font-size: 12px; }
+.pair { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(400px, 100%), 1fr)); gap: 0 24px; }
+.pair svg { min-width: 380px; }
 svg text { fill: var(--soft); }
 svg .name { fill: var(--ink); font-weight: 500; }
 svg .marklabel { fill: var(--mark); }
