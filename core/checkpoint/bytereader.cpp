@@ -10,8 +10,8 @@ constexpr std::size_t kLongestInMessage = 120;
 
 struct Utf8Sequence {
     std::size_t length;
-    std::uint32_t lowest;  ///< smaller code points have a shorter form
-    std::uint32_t bits;    ///< of the first byte
+    std::uint32_t lowest; ///< smaller code points have a shorter form
+    std::uint32_t bits;   ///< of the first byte
 };
 
 Utf8Sequence utf8Sequence(unsigned char first)

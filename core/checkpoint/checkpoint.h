@@ -17,19 +17,21 @@
 #include <string_view>
 #include <vector>
 
-namespace at { class Tensor; }
+namespace at {
+class Tensor;
+}
 
 namespace lens {
 
 enum class CheckpointFormat { HuggingFace, Gguf, Llama2c, OpenLm };
 
-std::string_view name(CheckpointFormat format);  ///< "Hugging Face", "GGUF", "llama2.c", "open_lm"
+std::string_view name(CheckpointFormat format); ///< "Hugging Face", "GGUF", "llama2.c", "open_lm"
 
 struct TensorInfo {
     std::string name;
     DType dtype = DType::F32;
-    std::vector<std::int64_t> shape;  ///< row-major, [out, in] for weights, whatever the file's own order
-    std::uint64_t bytes = 0;          ///< in the file
+    std::vector<std::int64_t> shape; ///< row-major, [out, in] for weights, whatever the file's own order
+    std::uint64_t bytes = 0;         ///< in the file
 };
 
 class Checkpoint {
@@ -68,6 +70,7 @@ Result<CheckpointPtr> openCheckpoint(const std::filesystem::path &path);
 
 /// XXH3-128 over names, types, shapes and bytes of all tensors, in order of name: equal weights, equal fingerprint,
 /// whatever the sharding.
-Result<std::string> fingerprint(const Checkpoint &checkpoint, std::stop_token stop = {}, const ProgressFn &progress = {});
+Result<std::string> fingerprint(const Checkpoint &checkpoint, std::stop_token stop = {},
+                                const ProgressFn &progress = {});
 
 } // namespace lens

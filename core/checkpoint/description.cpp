@@ -31,7 +31,7 @@ Result<Description> readDescription(const std::filesystem::path &folder)
         const bool isOpenLm = type != config->end() && *type == "openlm";
         description.config = std::move(*config);
         description.format = isOpenLm || file.filename() == "model_config.json" ? CheckpointFormat::OpenLm
-                                                                               : CheckpointFormat::HuggingFace;
+                                                                                : CheckpointFormat::HuggingFace;
         description.files = {file};
         break;
     }

@@ -8,7 +8,7 @@ namespace lens {
 struct Description {
     CheckpointFormat format = CheckpointFormat::HuggingFace;
     nlohmann::json config = nlohmann::json::object();
-    std::vector<std::filesystem::path> files;  ///< at most one
+    std::vector<std::filesystem::path> files; ///< at most one
 };
 
 /// Reads config.json, else model_config.json, of a folder. With neither: no files and an empty configuration.

@@ -21,10 +21,10 @@ struct GgmlType {
 };
 
 constexpr std::array kGgmlTypes{
-    GgmlType{0, DType::F32},  GgmlType{1, DType::F16},   GgmlType{2, DType::Q4_0},  GgmlType{3, DType::Q4_1},
-    GgmlType{6, DType::Q5_0}, GgmlType{7, DType::Q5_1},  GgmlType{8, DType::Q8_0},  GgmlType{12, DType::Q4_K},
+    GgmlType{0, DType::F32},   GgmlType{1, DType::F16},   GgmlType{2, DType::Q4_0}, GgmlType{3, DType::Q4_1},
+    GgmlType{6, DType::Q5_0},  GgmlType{7, DType::Q5_1},  GgmlType{8, DType::Q8_0}, GgmlType{12, DType::Q4_K},
     GgmlType{13, DType::Q5_K}, GgmlType{14, DType::Q6_K}, GgmlType{24, DType::I8},  GgmlType{25, DType::I16},
-    GgmlType{26, DType::I32}, GgmlType{27, DType::I64},  GgmlType{28, DType::F64},  GgmlType{30, DType::BF16},
+    GgmlType{26, DType::I32},  GgmlType{27, DType::I64},  GgmlType{28, DType::F64}, GgmlType{30, DType::BF16},
 };
 
 struct OtherType {
@@ -34,10 +34,10 @@ struct OtherType {
 
 /// Types that exist but are not read here, to name them in the error.
 constexpr std::array kOtherTypes{
-    OtherType{9, "Q8_1"},    OtherType{10, "Q2_K"},   OtherType{11, "Q3_K"},  OtherType{15, "Q8_K"},
+    OtherType{9, "Q8_1"},     OtherType{10, "Q2_K"},   OtherType{11, "Q3_K"},    OtherType{15, "Q8_K"},
     OtherType{16, "IQ2_XXS"}, OtherType{17, "IQ2_XS"}, OtherType{18, "IQ3_XXS"}, OtherType{19, "IQ1_S"},
-    OtherType{20, "IQ4_NL"}, OtherType{21, "IQ3_S"},  OtherType{22, "IQ2_S"}, OtherType{23, "IQ4_XS"},
-    OtherType{29, "IQ1_M"},  OtherType{34, "TQ1_0"},  OtherType{35, "TQ2_0"}, OtherType{39, "MXFP4"},
+    OtherType{20, "IQ4_NL"},  OtherType{21, "IQ3_S"},  OtherType{22, "IQ2_S"},   OtherType{23, "IQ4_XS"},
+    OtherType{29, "IQ1_M"},   OtherType{34, "TQ1_0"},  OtherType{35, "TQ2_0"},   OtherType{39, "MXFP4"},
 };
 
 Result<DType> ggmlType(std::uint32_t id, const std::string &where)
@@ -124,7 +124,7 @@ Result<void> GgufReader::readTensorInfo()
         return fail(ErrorCode::LimitExceeded, "it has " + std::to_string(rank) + " dimensions", where, kAdvice);
     for (std::uint32_t i = 0; i < rank; ++i)
         tensor.info.shape.push_back(m_reader.read<std::int64_t>());
-    std::ranges::reverse(tensor.info.shape);  // the file has the fastest dimension first
+    std::ranges::reverse(tensor.info.shape); // the file has the fastest dimension first
     const auto id = m_reader.read<std::uint32_t>();
     tensor.offset = m_reader.read<std::uint64_t>();
     if (!m_reader.ok())
@@ -135,8 +135,9 @@ Result<void> GgufReader::readTensorInfo()
     tensor.info.dtype = *type;
     const std::optional<std::uint64_t> bytes = bytesFor(*type, tensor.info.shape);
     if (!bytes)
-        return fail(ErrorCode::Malformed, "its shape is negative, too large, or no whole number of " +
-                    std::string(name(*type)) + " blocks", where, kAdvice);
+        return fail(ErrorCode::Malformed,
+                    "its shape is negative, too large, or no whole number of " + std::string(name(*type)) + " blocks",
+                    where, kAdvice);
     tensor.info.bytes = tensor.span = *bytes;
     m_tensors.push_back(std::move(tensor));
     return {};
@@ -153,8 +154,8 @@ Result<void> GgufReader::placeTensors()
             return fail(ErrorCode::Malformed, "its offset " + std::to_string(tensor.offset) + " is not aligned", where,
                         kAdvice);
         if (start > size || tensor.offset > size - start || tensor.span > size - start - tensor.offset)
-            return fail(ErrorCode::Truncated, "its " + std::to_string(tensor.span) + " bytes end beyond the file", where,
-                        kAdvice);
+            return fail(ErrorCode::Truncated, "its " + std::to_string(tensor.span) + " bytes end beyond the file",
+                        where, kAdvice);
         tensor.offset += start;
     }
     return refuseOverlaps(m_tensors);

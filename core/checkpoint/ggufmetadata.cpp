@@ -12,11 +12,19 @@ constexpr const char *kAdvice = "download the file again";
 std::uint64_t sizeOf(GgufType type)
 {
     switch (type) {
-    case GgufType::U8: case GgufType::I8: case GgufType::Bool: return 1;
-    case GgufType::U16: case GgufType::I16: return 2;
-    case GgufType::U32: case GgufType::I32: case GgufType::F32: return 4;
-    case GgufType::U64: case GgufType::I64: case GgufType::F64: return 8;
-    case GgufType::String: case GgufType::Array: break;
+    case GgufType::U8:
+    case GgufType::I8:
+    case GgufType::Bool: return 1;
+    case GgufType::U16:
+    case GgufType::I16: return 2;
+    case GgufType::U32:
+    case GgufType::I32:
+    case GgufType::F32: return 4;
+    case GgufType::U64:
+    case GgufType::I64:
+    case GgufType::F64: return 8;
+    case GgufType::String:
+    case GgufType::Array: break;
     }
     return 0;
 }
@@ -83,7 +91,7 @@ Result<void> GgufMetadata::readPair(ByteReader &reader)
         m_scalars[key] = readNumber(reader, type);
     } else {
         return malformed(reader, "\"" + shortened(key) + "\" has the unknown type " +
-                         std::to_string(static_cast<std::uint32_t>(type)));
+                                     std::to_string(static_cast<std::uint32_t>(type)));
     }
     return reader.ok() ? Result<void>() : reader.truncated();
 }
@@ -96,7 +104,7 @@ Result<void> GgufMetadata::readArray(ByteReader &reader, const std::string &key)
         return fail(ErrorCode::Unsupported, "\"" + shortened(key) + "\" is an array of arrays", reader.where(), {});
     if (type != GgufType::String && sizeOf(type) == 0)
         return malformed(reader, "\"" + shortened(key) + "\" is an array of the unknown type " +
-                         std::to_string(static_cast<std::uint32_t>(type)));
+                                     std::to_string(static_cast<std::uint32_t>(type)));
     if (!reader.canHold(count, type == GgufType::String ? 8 : sizeOf(type)))
         return reader.truncated();
     m_arrays.emplace(key, GgufArray{type, count, reader});

@@ -14,9 +14,9 @@ namespace lens {
 enum class GgufType : std::uint32_t { U8, I8, U16, I16, U32, I32, F32, Bool, String, Array, U64, I64, F64 };
 
 struct GgufArray {
-    GgufType type = GgufType::U8;  ///< of the elements; never Array
+    GgufType type = GgufType::U8; ///< of the elements; never Array
     std::uint64_t count = 0;
-    ByteReader elements;           ///< verified to hold `count` elements
+    ByteReader elements; ///< verified to hold `count` elements
 };
 
 class GgufMetadata {

@@ -117,10 +117,10 @@ Result<void> VocabularyReader::readIds()
         std::int32_t sentencePieceDefault;
     };
     const bool sentencePiece = m_vocabulary.kind == EmbeddedVocabulary::Kind::SentencePiece;
-    for (const IdField &field : {IdField{"bos_token_id", &EmbeddedVocabulary::bos, 1},
-                                 IdField{"eos_token_id", &EmbeddedVocabulary::eos, 2},
-                                 IdField{"unknown_token_id", &EmbeddedVocabulary::unknown, 0},
-                                 IdField{"padding_token_id", &EmbeddedVocabulary::padding, -1}}) {
+    for (const IdField &field :
+         {IdField{"bos_token_id", &EmbeddedVocabulary::bos, 1}, IdField{"eos_token_id", &EmbeddedVocabulary::eos, 2},
+          IdField{"unknown_token_id", &EmbeddedVocabulary::unknown, 0},
+          IdField{"padding_token_id", &EmbeddedVocabulary::padding, -1}}) {
         const bool hasDefault = sentencePiece && field.sentencePieceDefault >= 0;
         const auto value = id(field.key, hasDefault ? std::optional(field.sentencePieceDefault) : std::nullopt);
         if (!value)
@@ -154,8 +154,9 @@ Result<std::optional<EmbeddedVocabulary>> readGgufVocabulary(const GgufMetadata 
     const std::string model = metadata.text(kPrefix + "model");
     if (model != "llama" && model != "gpt2")
         return std::optional<EmbeddedVocabulary>();
-    Result<EmbeddedVocabulary> vocabulary = VocabularyReader(metadata, file).read(
-        model == "llama" ? EmbeddedVocabulary::Kind::SentencePiece : EmbeddedVocabulary::Kind::ByteLevelBpe);
+    Result<EmbeddedVocabulary> vocabulary =
+        VocabularyReader(metadata, file)
+            .read(model == "llama" ? EmbeddedVocabulary::Kind::SentencePiece : EmbeddedVocabulary::Kind::ByteLevelBpe);
     if (!vocabulary)
         return propagate(vocabulary);
     return std::optional(std::move(*vocabulary));

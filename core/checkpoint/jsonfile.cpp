@@ -86,7 +86,7 @@ private:
     DuplicateKeys m_duplicates;
     bool m_tooDeep = false;
     std::string m_repeatedKey;
-    std::vector<std::unordered_set<std::string>> m_keys;  ///< of the objects now open
+    std::vector<std::unordered_set<std::string>> m_keys; ///< of the objects now open
 };
 
 /// Depth is bounded by kDeepest.
@@ -114,8 +114,11 @@ Result<nlohmann::json> readJsonObject(const std::filesystem::path &file, Duplica
         return propagate(mapped);
     const std::span<const std::byte> bytes = (*mapped)->bytes();
     if (bytes.size() > kLargestFile)
-        return fail(ErrorCode::LimitExceeded, "the file has " + std::to_string(bytes.size()) + " bytes, too many for a "
-                    "description of a model", file.string(), "check that this is the right file");
+        return fail(ErrorCode::LimitExceeded,
+                    "the file has " + std::to_string(bytes.size()) +
+                        " bytes, too many for a "
+                        "description of a model",
+                    file.string(), "check that this is the right file");
     const std::string text = withPythonFloatsSpelledOut({reinterpret_cast<const char *>(bytes.data()), bytes.size()});
     ParseGuard guard(duplicates);
     nlohmann::json value = nlohmann::json::parse(

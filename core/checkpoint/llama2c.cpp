@@ -44,8 +44,9 @@ private:
 
 tl::unexpected<Error> Layout::tooShort(const std::string &what) const
 {
-    return fail(ErrorCode::Truncated, "the file has " + std::to_string(m_file->bytes().size()) +
-                " bytes, too few for its header", whereIs(m_file->path(), what), kAdvice);
+    return fail(ErrorCode::Truncated,
+                "the file has " + std::to_string(m_file->bytes().size()) + " bytes, too few for its header",
+                whereIs(m_file->path(), what), kAdvice);
 }
 
 Result<void> Layout::add(const std::string &name, const std::vector<std::int64_t> &shape, DType type)
@@ -98,10 +99,10 @@ Result<void> check(const Header &header, const std::string &file)
     const auto refuse = [&file](ErrorCode code, const std::string &what) {
         return fail(code, "the header has " + what, file, kAdvice);
     };
-    for (const auto &[name, value] : {std::pair("dim", header.dim), std::pair("hidden_dim", header.hiddenDim),
-                                      std::pair("n_layers", header.layers), std::pair("n_heads", header.heads),
-                                      std::pair("n_kv_heads", header.kvHeads), std::pair("vocab_size", header.vocabulary),
-                                      std::pair("seq_len", header.sequence)})
+    for (const auto &[name, value] :
+         {std::pair("dim", header.dim), std::pair("hidden_dim", header.hiddenDim), std::pair("n_layers", header.layers),
+          std::pair("n_heads", header.heads), std::pair("n_kv_heads", header.kvHeads),
+          std::pair("vocab_size", header.vocabulary), std::pair("seq_len", header.sequence)})
         if (value <= 0)
             return refuse(ErrorCode::Malformed, std::string(name) + " = " + std::to_string(value));
     if (header.layers > kMostLayers)
@@ -122,8 +123,9 @@ Result<Header> readHeader(const MappedFile &file)
         reader.take(sizeof kMagic);
         header.version = reader.read<std::int32_t>();
         if (reader.ok() && header.version != 1 && header.version != 2)
-            return fail(ErrorCode::Unsupported, "llama2.c version " + std::to_string(header.version) + " cannot be read",
-                        file.path().string(), "export the model again as version 1 or 2");
+            return fail(ErrorCode::Unsupported,
+                        "llama2.c version " + std::to_string(header.version) + " cannot be read", file.path().string(),
+                        "export the model again as version 1 or 2");
     }
     for (std::int64_t *field : {&header.dim, &header.hiddenDim, &header.layers, &header.heads, &header.kvHeads,
                                 &header.vocabulary, &header.sequence})
@@ -209,7 +211,7 @@ Result<std::vector<StoredTensor>> Llama2cReader::read()
         norm("post_attention_layernorm.weight", true);
         feedForward();
         norm("model.norm.weight", false);
-        if (m_state)  // cosines and sines
+        if (m_state) // cosines and sines
             m_state = m_layout.skip(m_header.sequence * (m_header.dim / m_header.heads / 2) * 2);
     } else {
         norm("input_layernorm.weight", true);

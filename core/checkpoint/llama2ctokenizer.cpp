@@ -11,7 +11,7 @@ namespace lens {
 namespace {
 
 constexpr const char *kAdvice = "put the tokenizer that belongs to the model beside it";
-constexpr std::string_view kSpaceMark = "\xE2\x96\x81";  // U+2581
+constexpr std::string_view kSpaceMark = "\xE2\x96\x81"; // U+2581
 enum PieceType : std::int32_t { Normal = 1, Unknown = 2, Control = 3, Byte = 6 };
 
 bool isBytePiece(std::string_view text)
@@ -35,7 +35,7 @@ void addPiece(EmbeddedVocabulary &vocabulary, std::string_view text, float score
 {
     const std::size_t id = vocabulary.tokens.size();
     vocabulary.scores.push_back(score);
-    if (id < 3) {  // the file has line breaks around <s> and </s>
+    if (id < 3) { // the file has line breaks around <s> and </s>
         static constexpr const char *names[] = {"<unk>", "<s>", "</s>"};
         vocabulary.tokens.emplace_back(names[id]);
         vocabulary.types.push_back(id == 0 ? Unknown : Control);
@@ -48,10 +48,11 @@ void addPiece(EmbeddedVocabulary &vocabulary, std::string_view text, float score
 Result<EmbeddedVocabulary> readTokenizer(const MappedFile &file, std::size_t size)
 {
     ByteReader reader(file.bytes(), file.path().string());
-    reader.take(4);  // length of the longest piece
+    reader.take(4); // length of the longest piece
     constexpr std::uint64_t smallestPiece = 8;
     if (!reader.canHold(size, smallestPiece))
-        return fail(ErrorCode::Mismatch, "the tokenizer is too short for the model's " + std::to_string(size) + " pieces",
+        return fail(ErrorCode::Mismatch,
+                    "the tokenizer is too short for the model's " + std::to_string(size) + " pieces",
                     file.path().string(), kAdvice);
     EmbeddedVocabulary vocabulary;
     for (std::size_t i = 0; i < size; ++i) {

@@ -59,13 +59,10 @@ Result<CheckpointPtr> openFile(const fs::path &file)
     if (!kind)
         return propagate(kind);
     switch (*kind) {
-    case FileKind::Gguf:
-        return created(readGguf(*mapped));
-    case FileKind::Llama2c:
-        return created(readLlama2c(*mapped));
+    case FileKind::Gguf: return created(readGguf(*mapped));
+    case FileKind::Llama2c: return created(readLlama2c(*mapped));
     case FileKind::Safetensors:
-    case FileKind::TorchZip:
-        break;
+    case FileKind::TorchZip: break;
     }
     return assemble(file, folderOf(file), readWeights(file));
 }

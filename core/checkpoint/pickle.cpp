@@ -22,11 +22,11 @@ struct StorageType {
 };
 
 constexpr std::array kStorageTypes{
-    StorageType{"DoubleStorage", DType::F64},    StorageType{"FloatStorage", DType::F32},
-    StorageType{"HalfStorage", DType::F16},      StorageType{"BFloat16Storage", DType::BF16},
-    StorageType{"LongStorage", DType::I64},      StorageType{"IntStorage", DType::I32},
-    StorageType{"ShortStorage", DType::I16},     StorageType{"CharStorage", DType::I8},
-    StorageType{"ByteStorage", DType::U8},       StorageType{"BoolStorage", DType::Bool},
+    StorageType{"DoubleStorage", DType::F64}, StorageType{"FloatStorage", DType::F32},
+    StorageType{"HalfStorage", DType::F16},   StorageType{"BFloat16Storage", DType::BF16},
+    StorageType{"LongStorage", DType::I64},   StorageType{"IntStorage", DType::I32},
+    StorageType{"ShortStorage", DType::I16},  StorageType{"CharStorage", DType::I8},
+    StorageType{"ByteStorage", DType::U8},    StorageType{"BoolStorage", DType::Bool},
 };
 
 std::optional<DType> storageType(const PickleGlobal &global)
@@ -161,22 +161,42 @@ Result<Pickle> Machine::run()
 bool Machine::step(char instruction)
 {
     switch (instruction) {
-    case '(':
-        m_marks.push_back(m_stack.size());
-        return true;
-    case 'N': case '\x88': case '\x89': case 'J': case 'K': case 'M': case '\x8A': case 'G': case 'X': case 'T': case 'U':
-        return pushPlain(instruction);
-    case '}': case ']': case ')': case 't': case '\x85': case '\x86': case '\x87':
-        return buildContainer(instruction);
-    case 'a': case 'e': case 's': case 'u':
-        return fillContainer(instruction);
-    case 'q': case 'r': case 'h': case 'j':
-        return useMemo(instruction);
-    case '\x80': case 'c': case 'Q': case 'R': case 'b':
-        return makeObject(instruction);
+    case '(': m_marks.push_back(m_stack.size()); return true;
+    case 'N':
+    case '\x88':
+    case '\x89':
+    case 'J':
+    case 'K':
+    case 'M':
+    case '\x8A':
+    case 'G':
+    case 'X':
+    case 'T':
+    case 'U': return pushPlain(instruction);
+    case '}':
+    case ']':
+    case ')':
+    case 't':
+    case '\x85':
+    case '\x86':
+    case '\x87': return buildContainer(instruction);
+    case 'a':
+    case 'e':
+    case 's':
+    case 'u': return fillContainer(instruction);
+    case 'q':
+    case 'r':
+    case 'h':
+    case 'j': return useMemo(instruction);
+    case '\x80':
+    case 'c':
+    case 'Q':
+    case 'R':
+    case 'b': return makeObject(instruction);
     default:
         return refuse(ErrorCode::Unsupported, "the pickle uses instruction " +
-                      std::to_string(static_cast<unsigned char>(instruction)) + ", which torch.save does not need");
+                                                  std::to_string(static_cast<unsigned char>(instruction)) +
+                                                  ", which torch.save does not need");
     }
 }
 
@@ -192,7 +212,7 @@ bool Machine::pushPlain(char instruction)
     case '\x8A': return longInteger();
     case 'G': {
         std::array bytes = m_reader.read<std::array<std::byte, sizeof(double)>>();
-        std::ranges::reverse(bytes);  // the one big-endian value in a pickle
+        std::ranges::reverse(bytes); // the one big-endian value in a pickle
         return push(std::bit_cast<double>(bytes));
     }
     case 'U': return push(m_reader.text(m_reader.read<std::uint8_t>()));
@@ -325,7 +345,8 @@ bool Machine::protocol()
 {
     const auto version = m_reader.read<std::uint8_t>();
     if (version != 2)
-        return refuse(ErrorCode::Unsupported, "pickle protocol " + std::to_string(version) + " is not the one torch.save uses");
+        return refuse(ErrorCode::Unsupported,
+                      "pickle protocol " + std::to_string(version) + " is not the one torch.save uses");
     return true;
 }
 
@@ -336,7 +357,8 @@ bool Machine::global()
         return false;
     if (!storageType(global) && !isOrderedDict(global) && !isRebuildTensor(global))
         return refuse(ErrorCode::Unsupported, "the file asks for the Python object " + shortened(global.module) + "." +
-                      shortened(global.name) + ", which is not a tensor or plain data and is never run");
+                                                  shortened(global.name) +
+                                                  ", which is not a tensor or plain data and is never run");
     return push(global);
 }
 

@@ -25,7 +25,7 @@ struct PickleSequence {
 };
 
 struct PickleDict {
-    std::vector<std::pair<PickleRef, PickleRef>> items;  ///< in order, keys may repeat
+    std::vector<std::pair<PickleRef, PickleRef>> items; ///< in order, keys may repeat
 
     /// The value of a text key, the last if it repeats; nullptr without one.
     PickleRef find(std::string_view key) const;
@@ -38,15 +38,15 @@ struct PickleGlobal {
 
 struct PickleStorage {
     DType type = DType::F32;
-    std::string_view key;        ///< the entry <archive>/data/<key> holds the bytes
+    std::string_view key; ///< the entry <archive>/data/<key> holds the bytes
     std::int64_t elements = 0;
 };
 
 struct PickleTensor {
     PickleStorage storage;
-    std::int64_t offset = 0;  ///< in elements
+    std::int64_t offset = 0; ///< in elements
     std::vector<std::int64_t> shape;
-    std::vector<std::int64_t> strides;  ///< in elements, as many as sizes
+    std::vector<std::int64_t> strides; ///< in elements, as many as sizes
 };
 
 struct PickleNode {
@@ -62,7 +62,7 @@ struct PickleNode {
 };
 
 struct Pickle {
-    std::deque<PickleNode> nodes;  ///< owns all values; containers refer to each other, perhaps in circles
+    std::deque<PickleNode> nodes; ///< owns all values; containers refer to each other, perhaps in circles
     PickleRef root = nullptr;
 };
 

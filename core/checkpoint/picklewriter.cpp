@@ -36,7 +36,9 @@ std::string littleEndian(std::uint64_t value, int bytes)
 
 } // namespace
 
-PickleWriter::PickleWriter() : m_bytes("\x80\x02") {}
+PickleWriter::PickleWriter() : m_bytes("\x80\x02")
+{
+}
 
 void PickleWriter::beginDict()
 {
@@ -96,7 +98,7 @@ bool PickleWriter::tensor(DType type, std::string_view key, std::span<const std:
     integer(0);
     sizes(shape);
     sizes(strides);
-    m_bytes += '\x89';  // requires_grad
+    m_bytes += '\x89'; // requires_grad
     global("collections", "OrderedDict");
     m_bytes += ")RtR";
     return true;

@@ -19,8 +19,10 @@ Result<std::string_view> headerText(const MappedFile &file)
     ByteReader reader(file.bytes(), where);
     const auto length = reader.read<std::uint64_t>();
     if (!reader.ok())
-        return fail(ErrorCode::Truncated, "the file has " + std::to_string(file.bytes().size()) +
-                    " bytes, fewer than the 8 every safetensors file begins with", where, kAdvice);
+        return fail(ErrorCode::Truncated,
+                    "the file has " + std::to_string(file.bytes().size()) +
+                        " bytes, fewer than the 8 every safetensors file begins with",
+                    where, kAdvice);
     if (length == 0)
         return fail(ErrorCode::Malformed, "the header has length zero", where + ", offset 0", kAdvice);
     if (length > kLongestHeader)
@@ -43,14 +45,18 @@ Result<StoredTensor> placed(HeaderEntry &entry, const MappedFilePtr &file, std::
     if (entry.begin > entry.end)
         return fail(ErrorCode::Malformed, "its data ends before it begins", where, kAdvice);
     if (entry.end > available)
-        return fail(ErrorCode::Truncated, "its data ends at offset " + std::to_string(entry.end) + ", but the file has " +
-                    std::to_string(available) + " bytes of data", where, kAdvice);
+        return fail(ErrorCode::Truncated,
+                    "its data ends at offset " + std::to_string(entry.end) + ", but the file has " +
+                        std::to_string(available) + " bytes of data",
+                    where, kAdvice);
     const std::optional<std::uint64_t> bytes = bytesFor(entry.info.dtype, entry.info.shape);
     if (!bytes)
         return fail(ErrorCode::Malformed, "its shape has too many elements", where, kAdvice);
     if (*bytes != entry.end - entry.begin)
-        return fail(ErrorCode::Malformed, "its type and shape need " + std::to_string(*bytes) + " bytes, but " +
-                    std::to_string(entry.end - entry.begin) + " are given", where, kAdvice);
+        return fail(ErrorCode::Malformed,
+                    "its type and shape need " + std::to_string(*bytes) + " bytes, but " +
+                        std::to_string(entry.end - entry.begin) + " are given",
+                    where, kAdvice);
     StoredTensor tensor;
     tensor.info = std::move(entry.info);
     tensor.info.bytes = *bytes;

@@ -57,11 +57,11 @@ private:
     std::filesystem::path m_file;
     Place m_place = Place::Outside;
     int m_extraDepth = 0;
-    std::string m_name;   ///< of the tensor, or "__metadata__"
-    std::string m_field;  ///< inside the tensor
+    std::string m_name;  ///< of the tensor, or "__metadata__"
+    std::string m_field; ///< inside the tensor
     std::vector<std::uint64_t> m_offsets;
     std::unordered_set<std::string> m_names;
-    std::unordered_set<std::string> m_fields;  ///< of the current tensor, or keys of the metadata
+    std::unordered_set<std::string> m_fields; ///< of the current tensor, or keys of the metadata
     HeaderEntry m_entry;
     std::vector<HeaderEntry> m_entries;
     Error m_error;
@@ -169,14 +169,9 @@ bool HeaderHandler::end_object()
         if (--m_extraDepth == 0)
             m_place = Place::Tensor;
         return true;
-    case Place::Tensor:
-        return finishTensor();
-    case Place::Metadata:
-        m_place = Place::Header;
-        return true;
-    default:
-        m_place = Place::Outside;
-        return true;
+    case Place::Tensor: return finishTensor();
+    case Place::Metadata: m_place = Place::Header; return true;
+    default: m_place = Place::Outside; return true;
     }
 }
 

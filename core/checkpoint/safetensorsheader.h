@@ -10,7 +10,7 @@ namespace lens {
 
 struct HeaderEntry {
     TensorInfo info;
-    std::uint64_t begin = 0;  ///< relative to the data
+    std::uint64_t begin = 0; ///< relative to the data
     std::uint64_t end = 0;
 };
 

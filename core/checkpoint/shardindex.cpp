@@ -21,8 +21,9 @@ std::optional<std::uint64_t> wholeNumber(const nlohmann::json &value)
     if (!value.is_number_float())
         return std::nullopt;
     const double number = value.get<double>();
-    return number >= 0 && number < 9e15 && number == std::floor(number) ? std::optional(static_cast<std::uint64_t>(number))
-                                                                        : std::nullopt;
+    return number >= 0 && number < 9e15 && number == std::floor(number)
+               ? std::optional(static_cast<std::uint64_t>(number))
+               : std::nullopt;
 }
 
 } // namespace

@@ -12,7 +12,7 @@
 namespace lens {
 
 struct ShardIndex {
-    std::map<std::string, std::string> fileOf;  ///< tensor name to file name, as written
+    std::map<std::string, std::string> fileOf; ///< tensor name to file name, as written
     std::optional<std::uint64_t> totalSize;
 };
 

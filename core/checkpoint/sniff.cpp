@@ -9,7 +9,7 @@ namespace lens {
 
 namespace {
 
-constexpr std::string_view kLlama2cMagic = "24ka";  // 0x616b3432, little-endian
+constexpr std::string_view kLlama2cMagic = "24ka"; // 0x616b3432, little-endian
 
 bool startsLikeWebPage(std::string_view text)
 {
@@ -31,15 +31,15 @@ Result<void> refuseImpostors(std::string_view text, const std::string &where)
         return fail(ErrorCode::Truncated, "the file is empty", where, "download it again");
     if (startsLikeWebPage(text))
         return fail(ErrorCode::Malformed, "this is a web page, not a model", where,
-                     "the download needs another address, or a log-in");
+                    "the download needs another address, or a log-in");
     if (text.starts_with("version https://git-lfs"))
         return fail(ErrorCode::Malformed, "this is a Git LFS pointer, not the model itself", where,
-                     "run \"git lfs pull\" in its folder");
+                    "run \"git lfs pull\" in its folder");
     if (text.starts_with("FUGG"))
         return fail(ErrorCode::Unsupported, "this is a big-endian GGUF file", where, "convert it to little-endian");
     if (startsLikePickle(text) && !(text.size() > 8 && text[8] == '{'))
         return fail(ErrorCode::Unsupported, "this is a bare Python pickle, as torch before 1.6 wrote it", where,
-                     "load it with a current torch and save it as safetensors or with torch.save");
+                    "load it with a current torch and save it as safetensors or with torch.save");
     return {};
 }
 

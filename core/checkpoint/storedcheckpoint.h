@@ -36,7 +36,7 @@ private:
 
     CheckpointContent m_content;
     std::vector<TensorInfo> m_infos;
-    std::unordered_map<std::string_view, std::size_t> m_index;  ///< views the names in m_infos
+    std::unordered_map<std::string_view, std::size_t> m_index; ///< views the names in m_infos
 };
 
 } // namespace lens

@@ -34,7 +34,7 @@ at::Tensor view(const StoredTensor &stored, at::ScalarType type, const std::vect
 at::Tensor plain(const StoredTensor &stored)
 {
     const std::span<const std::byte> bytes = storedBytes(stored);
-    if (stored.info.dtype == DType::Bool)  // a stray byte value other than 0 and 1 would be undefined as bool
+    if (stored.info.dtype == DType::Bool) // a stray byte value other than 0 and 1 would be undefined as bool
         return view(stored, at::kByte, stored.info.shape).ne(0);
     const at::ScalarType type = toTorch(stored.info.dtype);
     const auto element = static_cast<std::uint64_t>(blockLayout(stored.info.dtype).bytes);
@@ -115,8 +115,10 @@ Result<at::Tensor> loadStored(const StoredTensor &stored, DType type)
         if (type == stored.info.dtype)
             return isQuantised(type) ? blocksAsBytes(stored) : plain(stored);
         if (isQuantised(type))
-            return fail(ErrorCode::Unsupported, "the tensor is stored as " + std::string(name(stored.info.dtype)) +
-                        " and cannot be quantised to " + std::string(name(type)), where, "ask for a plain type");
+            return fail(ErrorCode::Unsupported,
+                        "the tensor is stored as " + std::string(name(stored.info.dtype)) +
+                            " and cannot be quantised to " + std::string(name(type)),
+                        where, "ask for a plain type");
         return floats(stored).to(toTorch(type));
     });
 }

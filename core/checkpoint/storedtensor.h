@@ -9,9 +9,9 @@ namespace lens {
 struct StoredTensor {
     TensorInfo info;
     MappedFilePtr file;
-    std::uint64_t offset = 0;           ///< of the first element, from the start of the file
-    std::uint64_t span = 0;             ///< bytes from the first element to the end of the last
-    std::vector<std::int64_t> strides;  ///< in elements; empty when the tensor is contiguous
+    std::uint64_t offset = 0;          ///< of the first element, from the start of the file
+    std::uint64_t span = 0;            ///< bytes from the first element to the end of the last
+    std::vector<std::int64_t> strides; ///< in elements; empty when the tensor is contiguous
 
     /// llama2.c version 2: int8 values in groups of `groupSize`, one float32 scale a group from `scalesOffset` on.
     /// 0 when there are none.

@@ -14,12 +14,18 @@ struct TypePair {
 };
 
 constexpr std::array kTypes{
-    TypePair{at::kDouble, DType::F64}, TypePair{at::kFloat, DType::F32},
-    TypePair{at::kHalf, DType::F16},   TypePair{at::kBFloat16, DType::BF16},
-    TypePair{at::kLong, DType::I64},   TypePair{at::kInt, DType::I32},
-    TypePair{at::kShort, DType::I16},  TypePair{at::kChar, DType::I8},
-    TypePair{at::kByte, DType::U8},    TypePair{at::kBool, DType::Bool},
-    TypePair{at::kFloat8_e4m3fn, DType::F8E4M3}, TypePair{at::kFloat8_e5m2, DType::F8E5M2},
+    TypePair{at::kDouble, DType::F64},
+    TypePair{at::kFloat, DType::F32},
+    TypePair{at::kHalf, DType::F16},
+    TypePair{at::kBFloat16, DType::BF16},
+    TypePair{at::kLong, DType::I64},
+    TypePair{at::kInt, DType::I32},
+    TypePair{at::kShort, DType::I16},
+    TypePair{at::kChar, DType::I8},
+    TypePair{at::kByte, DType::U8},
+    TypePair{at::kBool, DType::Bool},
+    TypePair{at::kFloat8_e4m3fn, DType::F8E4M3},
+    TypePair{at::kFloat8_e5m2, DType::F8E5M2},
 };
 
 } // namespace
@@ -40,8 +46,9 @@ Result<void> checkStorable(const NamedTensors &tensors, const std::string &where
         if (!tensor.defined() || tensor.is_meta() || tensor.layout() != at::kStrided)
             return fail(ErrorCode::InvalidArgument, "the tensor has no values", whereIs(where, name));
         if (!storableType(tensor.scalar_type()))
-            return fail(ErrorCode::Unsupported, std::string("no file format here holds ") +
-                        c10::toString(tensor.scalar_type()), whereIs(where, name), "convert the tensor first");
+            return fail(ErrorCode::Unsupported,
+                        std::string("no file format here holds ") + c10::toString(tensor.scalar_type()),
+                        whereIs(where, name), "convert the tensor first");
     }
     return {};
 }

@@ -4,9 +4,9 @@
 #include "checkpoint/writer.h"
 #include "tensor/dtype.h"
 
+#include <ATen/ATen.h>
 #include <optional>
 #include <span>
-#include <ATen/ATen.h>
 
 namespace lens {
 

@@ -27,7 +27,7 @@ public:
 
 private:
     MappedFilePtr m_file;
-    std::string m_prefix;  ///< with the slash
+    std::string m_prefix; ///< with the slash
     std::unordered_map<std::string, ZipEntry> m_entries;
 };
 
@@ -36,14 +36,15 @@ Result<TorchArchive> TorchArchive::open(const MappedFilePtr &file)
     Result<std::vector<ZipEntry>> entries = readZipEntries(*file);
     if (!entries)
         return propagate(entries);
-    const auto pickle = std::ranges::find_if(
-        *entries, [](const ZipEntry &entry) { return entry.name.ends_with(kPickleName); });
+    const auto pickle =
+        std::ranges::find_if(*entries, [](const ZipEntry &entry) { return entry.name.ends_with(kPickleName); });
     if (pickle == entries->end())
         return fail(ErrorCode::Unsupported, "the zip archive was not written by torch.save: it has no data.pkl",
                     file->path().string(), "choose the file with the weights");
     if (pickle->size > kLargestPickle)
-        return fail(ErrorCode::LimitExceeded, "the description of the tensors has " + std::to_string(pickle->size) +
-                    " bytes", file->path().string(), kAdvice);
+        return fail(ErrorCode::LimitExceeded,
+                    "the description of the tensors has " + std::to_string(pickle->size) + " bytes",
+                    file->path().string(), kAdvice);
     TorchArchive archive;
     archive.m_file = file;
     archive.m_prefix = pickle->name.substr(0, pickle->name.size() - kPickleName.size() + 1);
@@ -109,8 +110,10 @@ Result<StoredTensor> placed(std::string_view name, const PickleTensor &tensor, c
     if (!entry)
         return fail(ErrorCode::Malformed, "the file does not hold its data", where, kAdvice);
     if (entry->size < *storageBytes)
-        return fail(ErrorCode::Truncated, "its data has " + std::to_string(entry->size) + " bytes instead of " +
-                    std::to_string(*storageBytes), where, kAdvice);
+        return fail(ErrorCode::Truncated,
+                    "its data has " + std::to_string(entry->size) + " bytes instead of " +
+                        std::to_string(*storageBytes),
+                    where, kAdvice);
     StoredTensor stored;
     stored.info = {std::string(name), type, tensor.shape, *bytes};
     stored.file = file;
@@ -131,10 +134,11 @@ Result<StoredTensor> placed(std::string_view name, const PickleTensor &tensor, c
     return stored;
 }
 
-Result<std::vector<StoredTensor>> tensorsOf(const PickleDict &dict, const TorchArchive &archive, const MappedFilePtr &file)
+Result<std::vector<StoredTensor>> tensorsOf(const PickleDict &dict, const TorchArchive &archive,
+                                            const MappedFilePtr &file)
 {
     std::vector<StoredTensor> tensors;
-    std::unordered_set<std::string_view> names;  // before copying: the memo lets a small pickle repeat a long name
+    std::unordered_set<std::string_view> names; // before copying: the memo lets a small pickle repeat a long name
     for (const auto &[key, value] : dict.items) {
         const auto *name = key->as<std::string_view>();
         const auto *tensor = value->as<PickleTensor>();

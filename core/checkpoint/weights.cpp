@@ -69,13 +69,15 @@ Result<void> checkAgainstIndex(const Weights &weights, const ShardIndex &index, 
                         whereIs(tensor.file->path(), shortened(tensor.info.name)), "download the model again");
     }
     if (weights.tensors.size() != index.fileOf.size())
-        return fail(ErrorCode::Mismatch, "the index lists " + std::to_string(index.fileOf.size()) +
-                    " tensors, but the files hold " + std::to_string(weights.tensors.size()), path.string(),
-                    "download the model again");
+        return fail(ErrorCode::Mismatch,
+                    "the index lists " + std::to_string(index.fileOf.size()) + " tensors, but the files hold " +
+                        std::to_string(weights.tensors.size()),
+                    path.string(), "download the model again");
     if (index.totalSize && *index.totalSize != total)
-        return fail(ErrorCode::Mismatch, "the index announces " + std::to_string(*index.totalSize) +
-                    " bytes of tensors, but the files hold " + std::to_string(total), path.string(),
-                    "index and files belong to different versions: download the model again");
+        return fail(ErrorCode::Mismatch,
+                    "the index announces " + std::to_string(*index.totalSize) +
+                        " bytes of tensors, but the files hold " + std::to_string(total),
+                    path.string(), "index and files belong to different versions: download the model again");
     return {};
 }
 

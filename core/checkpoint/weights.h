@@ -1,4 +1,5 @@
-// The tensors of a model in one or several files, safetensors or torch's zip format, and the index that names the files.
+// The tensors of a model in one or several files, safetensors or torch's zip format, and the index that names the
+// files.
 #pragma once
 
 #include "checkpoint/storedtensor.h"
@@ -7,7 +8,7 @@ namespace lens {
 
 struct Weights {
     std::vector<StoredTensor> tensors;
-    std::vector<std::filesystem::path> files;  ///< the index, if any, and the shards
+    std::vector<std::filesystem::path> files; ///< the index, if any, and the shards
 };
 
 /// One .safetensors, .pt, .pth or .bin file.

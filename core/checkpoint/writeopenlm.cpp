@@ -33,7 +33,8 @@ Result<void> Storages::add(const NamedTensors &tensors, const std::string &where
     if (const Result<void> checked = checkStorable(tensors, where); !checked)
         return checked;
     for (const auto &[name, tensor] : tensors) {
-        const Identity identity{tensor.const_data_ptr(), tensor.scalar_type(), tensor.sizes().vec(), tensor.strides().vec()};
+        const Identity identity{tensor.const_data_ptr(), tensor.scalar_type(), tensor.sizes().vec(),
+                                tensor.strides().vec()};
         const auto [known, isNew] = m_known.emplace(identity, std::to_string(m_tensors.size()));
         if (isNew)
             m_tensors.push_back(tensor);

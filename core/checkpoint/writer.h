@@ -10,7 +10,9 @@
 #include <stop_token>
 #include <string>
 
-namespace at { class Tensor; }
+namespace at {
+class Tensor;
+}
 
 namespace lens {
 

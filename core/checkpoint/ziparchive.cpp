@@ -77,7 +77,7 @@ Result<Directory> ZipReader::readDirectory() const
     if (!end)
         return fail(ErrorCode::Truncated, "the zip archive has no end record", m_path, kAdvice);
     ByteReader reader = at(*end);
-    reader.take(10);  // signature and disk numbers
+    reader.take(10); // signature and disk numbers
     Directory directory;
     directory.entries = reader.read<std::uint16_t>();
     directory.bytes = reader.read<std::uint32_t>();
@@ -100,13 +100,13 @@ Result<Directory> ZipReader::readDirectory64(std::uint64_t end) const
         return malformed("the zip archive has no 64-bit end record", end);
     ByteReader locator = at(end - kLocatorBytes);
     const auto signature = locator.read<std::uint32_t>();
-    locator.take(4);  // disk number
+    locator.take(4); // disk number
     const auto offset = locator.read<std::uint64_t>();
     if (signature != kLocator64Signature || offset > end)
         return malformed("the zip archive has no 64-bit end record", end - kLocatorBytes);
     ByteReader reader = at(offset);
     const auto endSignature = reader.read<std::uint32_t>();
-    reader.take(28);  // its size, versions, disk numbers, entries on this disk
+    reader.take(28); // its size, versions, disk numbers, entries on this disk
     Directory directory;
     directory.entries = reader.read<std::uint64_t>();
     directory.bytes = reader.read<std::uint64_t>();
@@ -120,16 +120,16 @@ Result<DirectoryEntry> ZipReader::readEntry(ByteReader &reader) const
 {
     DirectoryEntry found;
     const auto signature = reader.read<std::uint32_t>();
-    reader.take(4);  // versions
+    reader.take(4); // versions
     const auto flags = reader.read<std::uint16_t>();
     const auto method = reader.read<std::uint16_t>();
-    reader.take(8);  // time, date, checksum
+    reader.take(8); // time, date, checksum
     std::uint64_t stored = reader.read<std::uint32_t>();
     found.entry.size = reader.read<std::uint32_t>();
     const auto nameLength = reader.read<std::uint16_t>();
     const auto extraLength = reader.read<std::uint16_t>();
     const auto commentLength = reader.read<std::uint16_t>();
-    reader.take(8);  // disk number, attributes
+    reader.take(8); // disk number, attributes
     found.localHeader = reader.read<std::uint32_t>();
     found.entry.name = reader.text(nameLength);
     const std::span<const std::byte> extra = reader.take(extraLength);
@@ -154,20 +154,22 @@ Result<void> ZipReader::readExtra64(ByteReader extra, ZipEntry &entry, std::uint
         if (value == 0xFFFFFFFF)
             value = field.read<std::uint64_t>();
     };
-    while (extra.remaining() >= 4) {
+    bool intact = true;
+    while (intact && extra.remaining() >= 4) {
         const auto id = extra.read<std::uint16_t>();
         const auto length = extra.read<std::uint16_t>();
         ByteReader field(extra.take(length), m_path);
-        if (id != kExtra64)
-            continue;
-        replace(entry.size, field);
-        replace(stored, field);
-        replace(header, field);
-        if (!field.ok() || !extra.ok())
-            return fail(ErrorCode::Malformed, "the 64-bit sizes are damaged", m_path + ", entry " + shortened(entry.name),
-                        kAdvice);
+        if (id == kExtra64) {
+            replace(entry.size, field);
+            replace(stored, field);
+            replace(header, field);
+        }
+        intact = field.ok() && extra.ok();
     }
-    return {};
+    if (intact)
+        return {};
+    return fail(ErrorCode::Malformed, "the extra fields are damaged", m_path + ", entry " + shortened(entry.name),
+                kAdvice);
 }
 
 /// Follows the local header to the content. `limit` is where the directory begins.
@@ -177,7 +179,7 @@ Result<void> ZipReader::locate(DirectoryEntry &found, std::uint64_t limit) const
         return malformed("an entry of the zip archive lies outside the file", found.localHeader);
     ByteReader reader = at(found.localHeader);
     const auto signature = reader.read<std::uint32_t>();
-    reader.take(22);  // version, flags, method, time, date, checksum, sizes: the directory has them
+    reader.take(22); // version, flags, method, time, date, checksum, sizes: the directory has them
     const auto nameLength = reader.read<std::uint16_t>();
     const auto extraLength = reader.read<std::uint16_t>();
     const std::string_view name = reader.text(nameLength);
@@ -186,7 +188,8 @@ Result<void> ZipReader::locate(DirectoryEntry &found, std::uint64_t limit) const
         return malformed("directory and content of the zip archive disagree", found.localHeader);
     found.entry.offset = found.localHeader + reader.position();
     if (found.entry.offset > limit || found.entry.size > limit - found.entry.offset)
-        return fail(ErrorCode::Truncated, "the entry ends beyond the file", m_path + ", entry " + shortened(name), kAdvice);
+        return fail(ErrorCode::Truncated, "the entry ends beyond the file", m_path + ", entry " + shortened(name),
+                    kAdvice);
     return {};
 }
 

@@ -12,7 +12,7 @@ namespace lens {
 
 struct ZipEntry {
     std::string name;
-    std::uint64_t offset = 0;  ///< of the content, from the start of the file
+    std::uint64_t offset = 0; ///< of the content, from the start of the file
     std::uint64_t size = 0;
 };
 

@@ -13,7 +13,7 @@ constexpr std::uint64_t kExtraHeaderBytes = 4;
 constexpr std::uint32_t kSaturated = 0xFFFFFFFF;
 constexpr std::uint16_t kUtf8Names = 0x800;
 constexpr std::uint16_t kVersion64 = 45;
-constexpr std::uint16_t kPaddingId = 0x4246;  // the id torch gives its padding
+constexpr std::uint16_t kPaddingId = 0x4246; // the id torch gives its padding
 
 template <class T>
 std::string plain(T value)
@@ -60,8 +60,7 @@ std::string ZipWriter::localHeader(const Entry &entry, std::uint64_t position)
     std::string extra;
     if (entry.size >= kSaturated)
         extra = plain(std::uint16_t{1}) + plain(std::uint16_t{16}) + plain(entry.size) + plain(entry.size);
-    const std::uint64_t start =
-        position + kLocalHeaderBytes + entry.name.size() + extra.size() + kExtraHeaderBytes;
+    const std::uint64_t start = position + kLocalHeaderBytes + entry.name.size() + extra.size() + kExtraHeaderBytes;
     const std::uint64_t padding = (kContentAlignment - start % kContentAlignment) % kContentAlignment;
     extra += plain(kPaddingId) + plain(static_cast<std::uint16_t>(padding)) + std::string(padding, 'Z');
     return plain(std::uint32_t{0x04034b50}) + commonFields(entry.checksum, entry.size, entry.name.size()) +
@@ -79,9 +78,9 @@ std::string ZipWriter::directoryEntry(const Entry &entry)
     if (!fields.empty())
         extra = plain(std::uint16_t{1}) + plain(static_cast<std::uint16_t>(fields.size())) + fields;
     return plain(std::uint32_t{0x02014b50}) + plain(kVersion64) +
-           commonFields(entry.checksum, entry.size, entry.name.size()) + plain(static_cast<std::uint16_t>(extra.size())) +
-           plain(std::uint16_t{0}) + plain(std::uint16_t{0}) + plain(std::uint16_t{0}) + plain(std::uint32_t{0}) +
-           plain(saturated(entry.offset)) + entry.name + extra;
+           commonFields(entry.checksum, entry.size, entry.name.size()) +
+           plain(static_cast<std::uint16_t>(extra.size())) + plain(std::uint16_t{0}) + plain(std::uint16_t{0}) +
+           plain(std::uint16_t{0}) + plain(std::uint32_t{0}) + plain(saturated(entry.offset)) + entry.name + extra;
 }
 
 Result<void> ZipWriter::add(const std::string &name, std::span<const std::byte> content)
@@ -108,8 +107,9 @@ Result<void> ZipWriter::finish()
     const auto count = static_cast<std::uint64_t>(m_entries.size());
     const bool large = start >= kSaturated || count >= 0xFFFF;
     if (large) {
-        directory += plain(std::uint32_t{0x06064b50}) + plain(std::uint64_t{44}) + plain(kVersion64) + plain(kVersion64) +
-                     plain(std::uint64_t{0}) + plain(count) + plain(count) + plain(end - start) + plain(start);
+        directory += plain(std::uint32_t{0x06064b50}) + plain(std::uint64_t{44}) + plain(kVersion64) +
+                     plain(kVersion64) + plain(std::uint64_t{0}) + plain(count) + plain(count) + plain(end - start) +
+                     plain(start);
         directory += plain(std::uint32_t{0x07064b50}) + plain(std::uint32_t{0}) + plain(end) + plain(std::uint32_t{1});
     }
     const auto shortCount = static_cast<std::uint16_t>(large ? 0xFFFF : count);

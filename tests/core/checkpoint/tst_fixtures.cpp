@@ -1,9 +1,9 @@
 // Every committed checkpoint opens, and its tensors have the names, shapes and values that other programs wrote.
 #include "checkpoint/checkpoint.h"
 
+#include <ATen/ATen.h>
 #include <QtTest>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
 
 namespace {
 
@@ -39,18 +39,30 @@ void TestFixtures::opens_data()
     QTest::addColumn<QString>("format");
     QTest::addColumn<int>("tensors");
 
-    QTest::newRow("single safetensors") << "hf_llama_gqa" << "Hugging Face" << 21;
-    QTest::newRow("tied") << "hf_llama_tied_linear_rope" << "Hugging Face" << 20;
-    QTest::newRow("half precision") << "hf_llama3_rope" << "Hugging Face" << 21;
-    QTest::newRow("bfloat16") << "hf_mistral_window" << "Hugging Face" << 21;
-    QTest::newRow("sharded, biases") << "hf_llama_bias_headdim_sharded" << "Hugging Face" << 35;
-    QTest::newRow("a file of a folder") << "hf_llama_gqa/model.safetensors" << "Hugging Face" << 21;
-    QTest::newRow("open_lm") << "supra_gqa_h8_kv2" << "open_lm" << 23;
-    QTest::newRow("open_lm file") << "supra_gqa_h8_kv2/epoch_3.pt" << "open_lm" << 23;
-    QTest::newRow("open_lm in Hugging Face form") << "supra_gqa_hf" << "open_lm" << 33;
-    QTest::newRow("open_lm softmax") << "openlm_softmax_gqa" << "open_lm" << 15;
-    QTest::newRow("pytorch_model.bin, tied") << "mamba_native" << "Hugging Face" << 23;
-    QTest::newRow("pth without configuration") << "rwkv5" << "Hugging Face" << 50;
+    QTest::newRow("single safetensors") << "hf_llama_gqa"
+                                        << "Hugging Face" << 21;
+    QTest::newRow("tied") << "hf_llama_tied_linear_rope"
+                          << "Hugging Face" << 20;
+    QTest::newRow("half precision") << "hf_llama3_rope"
+                                    << "Hugging Face" << 21;
+    QTest::newRow("bfloat16") << "hf_mistral_window"
+                              << "Hugging Face" << 21;
+    QTest::newRow("sharded, biases") << "hf_llama_bias_headdim_sharded"
+                                     << "Hugging Face" << 35;
+    QTest::newRow("a file of a folder") << "hf_llama_gqa/model.safetensors"
+                                        << "Hugging Face" << 21;
+    QTest::newRow("open_lm") << "supra_gqa_h8_kv2"
+                             << "open_lm" << 23;
+    QTest::newRow("open_lm file") << "supra_gqa_h8_kv2/epoch_3.pt"
+                                  << "open_lm" << 23;
+    QTest::newRow("open_lm in Hugging Face form") << "supra_gqa_hf"
+                                                  << "open_lm" << 33;
+    QTest::newRow("open_lm softmax") << "openlm_softmax_gqa"
+                                     << "open_lm" << 15;
+    QTest::newRow("pytorch_model.bin, tied") << "mamba_native"
+                                             << "Hugging Face" << 23;
+    QTest::newRow("pth without configuration") << "rwkv5"
+                                               << "Hugging Face" << 50;
 }
 
 void TestFixtures::opens()
@@ -66,7 +78,7 @@ void TestFixtures::opens()
         const lens::Result<at::Tensor> tensor = checkpoint->load(info.name, lens::DType::F32);
         QVERIFY2(tensor, info.name.c_str());
         QCOMPARE(tensor->sizes().vec(), info.shape);
-        QVERIFY2(torch::isfinite(*tensor).all().item<bool>(), info.name.c_str());
+        QVERIFY2(at::isfinite(*tensor).all().item<bool>(), info.name.c_str());
     }
 }
 
@@ -75,7 +87,8 @@ void TestFixtures::readsShapes_data()
     QTest::addColumn<QString>("path");
     QTest::addColumn<QString>("tensor");
     QTest::addColumn<Shape>("shape");
-    QTest::newRow("hf") << "hf_llama_gqa" << "model.layers.0.self_attn.k_proj.weight" << Shape{16, 64};
+    QTest::newRow("hf") << "hf_llama_gqa"
+                        << "model.layers.0.self_attn.k_proj.weight" << Shape{16, 64};
 }
 
 void TestFixtures::readsShapes()

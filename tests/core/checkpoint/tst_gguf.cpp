@@ -2,11 +2,11 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/safetensors.h"
 
+#include <ATen/ATen.h>
 #include <QElapsedTimer>
 #include <QtTest>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
 
 namespace {
 
@@ -61,7 +61,7 @@ void TestGguf::dequantisesLikeGgml()
         const auto rows = lens::loadStored(expected, lens::DType::F32);
         const auto whole = (*checkpoint)->load(expected.info.name.substr(8), lens::DType::F32);
         QVERIFY2(whole, expected.info.name.c_str());
-        QVERIFY2(torch::equal(whole->slice(0, 0, rows->size(0)), *rows), expected.info.name.c_str());
+        QVERIFY2(at::equal(whole->slice(0, 0, rows->size(0)), *rows), expected.info.name.c_str());
         ++compared;
     }
     QVERIFY(compared > 0);
@@ -115,7 +115,7 @@ void TestGguf::viewsBlocks()
         QVERIFY(refused.error().code == lens::ErrorCode::Unsupported);
     }
     QCOMPARE(blocks.sizes().vec(), (std::vector<std::int64_t>{256, 144}));
-    QVERIFY(blocks.to(torch::kLong).sum().item<std::int64_t>() > 0);  // still mapped without its checkpoint
+    QVERIFY(blocks.to(at::kLong).sum().item<std::int64_t>() > 0); // still mapped without its checkpoint
 }
 
 void TestGguf::opensRealModelQuickly()

@@ -1,12 +1,12 @@
 // llama2.c checkpoints of all three versions, written here number by number, and stories260K where it is installed.
 #include "checkpoint/checkpoint.h"
 
+#include <ATen/ATen.h>
 #include <QTemporaryDir>
 #include <QtTest>
 #include <cstdlib>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <torch/torch.h>
 
 namespace {
 
@@ -128,7 +128,8 @@ void TestLlama2c::readsVersion0()
     const int embedding = kVocabulary * kDim;
     QCOMPARE(first(*checkpoint, "model.embed_tokens.weight"), 0.0f);
     QCOMPARE(first(*checkpoint, "model.layers.1.input_layernorm.weight"), float(embedding + kDim));
-    QCOMPARE(first(*checkpoint, "model.layers.1.self_attn.q_proj.weight"), float(embedding + kLayers * kDim + kDim * kDim));
+    QCOMPARE(first(*checkpoint, "model.layers.1.self_attn.q_proj.weight"),
+             float(embedding + kLayers * kDim + kDim * kDim));
     const auto keys = checkpoint->find("model.layers.0.self_attn.k_proj.weight");
     QCOMPARE(keys->shape, (std::vector<std::int64_t>{kKv, kDim}));
     const auto down = checkpoint->find("model.layers.0.mlp.down_proj.weight");
@@ -170,18 +171,19 @@ void TestLlama2c::dequantisesVersion2()
             writer.put(0.25f * static_cast<float>(group));
     };
     quantised(kVocabulary * kDim);
-    for (const int elements : {kDim * kDim, kKv * kDim, kKv * kDim, kDim * kDim, kHidden * kDim, kHidden * kDim, kHidden * kDim})
+    for (const int elements :
+         {kDim * kDim, kKv * kDim, kKv * kDim, kDim * kDim, kHidden * kDim, kHidden * kDim, kHidden * kDim})
         for (int layer = 0; layer < kLayers; ++layer)
             quantised(elements);
     const auto checkpoint = open(writer.save(file("model.bin")));
     QVERIFY(checkpoint);
     const auto up = checkpoint->load("model.layers.1.mlp.up_proj.weight", lens::DType::F32);
     QVERIFY(up);
-    const at::Tensor index = torch::arange(kHidden * kDim);
-    const at::Tensor expected = ((index - 127) * torch::floor_divide(index, 4) * 0.25).view({kHidden, kDim});
-    QVERIFY(torch::equal(*up, expected.to(torch::kFloat)));
+    const at::Tensor index = at::arange(kHidden * kDim);
+    const at::Tensor expected = ((index - 127) * at::floor_divide(index, 4) * 0.25).view({kHidden, kDim});
+    QVERIFY(at::equal(*up, expected.to(at::kFloat)));
     const auto half = checkpoint->load("model.layers.1.mlp.up_proj.weight", lens::DType::BF16);
-    QVERIFY(half && half->scalar_type() == torch::kBFloat16);
+    QVERIFY(half && half->scalar_type() == at::kBFloat16);
     const auto scales = checkpoint->find("model.layers.1.mlp.up_proj.weight.scales");
     QVERIFY(scales);
     QCOMPARE(scales->shape, (std::vector<std::int64_t>{kHidden * kDim / 4}));
@@ -194,7 +196,7 @@ void TestLlama2c::readsTokenizer()
     for (const std::string piece : {"<unk>", "\n<s>\n", "\n</s>\n", "<0x41>", " a b"})
         tokenizer.put(-1.5f).put(static_cast<std::uint32_t>(piece.size())).text(piece);
     tokenizer.save(file("tok5.bin"));
-    Writer().text("not a tokenizer").save(file("tokenizer.bin"));  // the name with the size comes first
+    Writer().text("not a tokenizer").save(file("tokenizer.bin")); // the name with the size comes first
     const auto checkpoint = open(version0(true).save(file("model.bin")));
     QVERIFY(checkpoint);
     const auto vocabulary = checkpoint->vocabulary();
@@ -232,7 +234,7 @@ void TestLlama2c::readsStories260K()
     QCOMPARE(vocabulary->tokens.at(259), std::string("\u2581t"));
     QCOMPARE(vocabulary->types.at(258), 6);
     const auto norm = checkpoint->load("model.norm.weight", lens::DType::F32);
-    QVERIFY(norm && torch::isfinite(*norm).all().item<bool>());
+    QVERIFY(norm && at::isfinite(*norm).all().item<bool>());
 }
 
 QTEST_APPLESS_MAIN(TestLlama2c)
