@@ -1,8 +1,8 @@
 // A person's way through the window, with an engine without weights: type, send, watch, stop, select, come back later.
 #include "appsettings.h"
 #include "bridge/modellistmodel.h"
-#include "compare/compareworkspace.h"
 #include "compare/comparecolumn.h"
+#include "compare/compareworkspace.h"
 #include "compare/promptbox.h"
 #include "mainwindow.h"
 #include "themeswitch.h"
@@ -24,9 +24,8 @@ const QStringList pair{QStringLiteral("/models/demo.gguf"), QStringLiteral("/mod
 /// One run of the application.
 struct Run {
     explicit Run(const QTemporaryDir &folder, const QStringList &models = pair)
-        : settings(folder.filePath(QStringLiteral("settings.ini")))
-        , theme(settings)
-        , window(engine, settings, folder.filePath(QStringLiteral("workspace.supralens")))
+        : settings(folder.filePath(QStringLiteral("settings.ini"))), theme(settings),
+          window(engine, settings, folder.filePath(QStringLiteral("workspace.supralens")))
     {
         window.resize(1280, 800);
         window.show();
@@ -183,7 +182,8 @@ private Q_SLOTS:
             run.engine.pause = std::chrono::milliseconds(30);
             QTRY_VERIFY(run.isReady());
             run.ask(QStringLiteral("fox"));
-            QTRY_VERIFY(run.window.chat().column(0).last() && run.window.chat().column(0).last()->answer.tokens.size() > 4);
+            QTRY_VERIFY(run.window.chat().column(0).last() &&
+                        run.window.chat().column(0).last()->answer.tokens.size() > 4);
             run.window.close();
             QTRY_VERIFY(!run.window.isVisible());
         }
@@ -216,7 +216,8 @@ private Q_SLOTS:
         QVERIFY(run.window.chat().column(0).error()->code == ErrorCode::Truncated);
         bool shown = false;
         for (const ErrorBanner *banner : run.window.compare().columnWidget(0)->findChildren<ErrorBanner *>())
-            shown = shown || (banner->isVisibleTo(&run.window) && banner->plainText().contains(QStringLiteral("byte 7")));
+            shown =
+                shown || (banner->isVisibleTo(&run.window) && banner->plainText().contains(QStringLiteral("byte 7")));
         QVERIFY(shown);
     }
 
@@ -254,7 +255,9 @@ private Q_SLOTS:
         for (int page = 0; page < names.size(); ++page) {
             run.window.showPage(page);
             QTest::qWait(150);
-            const QString file = QStringLiteral("%1/window-%2-%3.png").arg(SUPRALENS_TEST_OUTPUT, QString::fromLatin1(QTest::currentDataTag()), names[page]);
+            const QString file =
+                QStringLiteral("%1/window-%2-%3.png")
+                    .arg(SUPRALENS_TEST_OUTPUT, QString::fromLatin1(QTest::currentDataTag()), names[page]);
             QVERIFY(run.window.grab().save(file));
         }
     }

@@ -19,10 +19,7 @@ QString titleFrom(const QString &prompt)
 } // namespace
 
 ChatController::ChatController(Engine &engine, ModelLibrary &library, SessionRecorder *recorder, QObject *parent)
-    : QObject(parent)
-    , m_engine(engine)
-    , m_library(library)
-    , m_recorder(recorder)
+    : QObject(parent), m_engine(engine), m_library(library), m_recorder(recorder)
 {
     for (int i = 0; i < minColumns; ++i)
         addDriver();
@@ -63,12 +60,12 @@ void ChatController::addDriver()
     auto driver = std::make_unique<ColumnDriver>(m_engine, m_recorder);
     ColumnDriver *raw = driver.get();
     const auto indexOf = [this, raw] {
-        const auto found = std::find_if(m_drivers.begin(), m_drivers.end(), [raw](const auto &d) { return d.get() == raw; });
+        const auto found =
+            std::find_if(m_drivers.begin(), m_drivers.end(), [raw](const auto &d) { return d.get() == raw; });
         return int(found - m_drivers.begin());
     };
-    connect(raw, &ColumnDriver::stateNorms, this, [this, indexOf](const StateNormFrame &frame) {
-        Q_EMIT stateNorms(indexOf(), frame);
-    });
+    connect(raw, &ColumnDriver::stateNorms, this,
+            [this, indexOf](const StateNormFrame &frame) { Q_EMIT stateNorms(indexOf(), frame); });
     connect(raw, &ColumnDriver::tokensArrived, this, &ChatController::updateDifference);
     connect(raw, &ColumnDriver::finished, this, &ChatController::onColumnFinished);
     connect(&raw->column(), &Column::promptEncoded, this, [this, indexOf] { Q_EMIT promptEncoded(indexOf()); });
@@ -166,10 +163,7 @@ void ChatController::show(OpenedSession session)
         driver.row = saved.row;
         driver.modelRow = saved.modelRow;
         driver.column().setExchanges(std::move(saved.exchanges));
-        QStringList texts;
-        for (const TokenId id : saved.promptIds)
-            texts.append(QStringLiteral("#%1").arg(id));
-        driver.column().setPrompt(std::move(saved.promptIds), texts);
+        driver.showPrompt(std::move(saved.promptIds));
         if (saved.stateNorms.tokens > 0)
             Q_EMIT stateNorms(int(i), saved.stateNorms);
     }
@@ -243,8 +237,8 @@ void ChatController::commitAndAnswer(const QString &prompt, RowId parent, const 
     TurnRequest request = turnRequest(prompt, parent);
     for (int i = 0; i < columnCount(); ++i) {
         const Exchange *last = column(i).last();
-        const bool shared = std::find(asked.begin(), asked.end(), i) == asked.end() && last && last->parent == parent
-                            && last->turn != 0 && last->turn == m_turn && last->answer.generation != 0;
+        const bool shared = std::find(asked.begin(), asked.end(), i) == asked.end() && last && last->parent == parent &&
+                            last->turn != 0 && last->turn == m_turn && last->answer.generation != 0;
         if (shared)
             request.sharedAnswers.emplace_back(i, last->answer.generation);
     }
@@ -349,8 +343,9 @@ void ChatController::editAndResend(int index, std::size_t exchange, const QStrin
         else if (turn == 0)
             at = std::min(exchange, exchanges.size());
         else
-            at = std::size_t(std::find_if(exchanges.begin(), exchanges.end(), [turn](const auto &e) { return e.turn == turn; })
-                             - exchanges.begin());
+            at = std::size_t(
+                std::find_if(exchanges.begin(), exchanges.end(), [turn](const auto &e) { return e.turn == turn; }) -
+                exchanges.begin());
         if (at >= exchanges.size() || !column(i).model())
             continue;
         Exchange edited;
@@ -368,8 +363,8 @@ void ChatController::editAndResend(int index, std::size_t exchange, const QStrin
 
 void ChatController::onColumnFinished()
 {
-    const bool busy = std::any_of(m_drivers.begin(), m_drivers.end(),
-                                  [](const auto &driver) { return driver->column().isBusy(); });
+    const bool busy =
+        std::any_of(m_drivers.begin(), m_drivers.end(), [](const auto &driver) { return driver->column().isBusy(); });
     if (busy || !m_busy)
         return;
     m_busy = false;
@@ -387,8 +382,9 @@ void ChatController::updateDifference()
         const Exchange *other = column(i).last();
         const bool comparable = reference && other && reference->prompt == other->prompt;
         const bool sameVocabulary = column(0).info().vocabulary == column(i).info().vocabulary;
-        const auto [mine, theirs] = comparable ? firstDifference(reference->answer.tokens, other->answer.tokens, sameVocabulary)
-                                               : std::pair<qsizetype, qsizetype>(-1, -1);
+        const auto [mine, theirs] =
+            comparable ? firstDifference(reference->answer.tokens, other->answer.tokens, sameVocabulary)
+                       : std::pair<qsizetype, qsizetype>(-1, -1);
         column(i).setDifferenceIndex(theirs);
         if (mine >= 0 && (earliest < 0 || mine < earliest)) {
             earliest = mine;

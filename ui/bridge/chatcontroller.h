@@ -62,16 +62,16 @@ public Q_SLOTS:
     void editAndResend(int index, std::size_t exchange, const QString &prompt);
 
 Q_SIGNALS:
-    void columnsChanged();                       ///< number or order
+    void columnsChanged(); ///< number or order
     void columnModelChanged(int index);
     void stateNorms(int index, const lens::StateNormFrame &frame);
     void promptEncoded(int index);
-    void answerStarted();                        ///< whatever was measured on the old text is out of date
+    void answerStarted(); ///< whatever was measured on the old text is out of date
     void firstDifferenceChanged(qint64 position, const QString &first, const QString &second);
     void busyChanged(bool busy);
-    void roundFinished();                        ///< no column is answering any more
-    void sessionChanged();                       ///< another one, or its title
-    void sessionSaved(qint64 session);           ///< a turn was committed: the list of sessions is out of date
+    void roundFinished();              ///< no column is answering any more
+    void sessionChanged();             ///< another one, or its title
+    void sessionSaved(qint64 session); ///< a turn was committed: the list of sessions is out of date
     void notSaved(const lens::Error &error);
 
 private:
@@ -93,7 +93,7 @@ private:
     RowId m_session = 0;
     RowId m_turn = 0;
     QString m_title;
-    quint64 m_round = 0;       ///< commits that come back for an earlier one are dropped
+    quint64 m_round = 0; ///< commits that come back for an earlier one are dropped
     quint64 m_regenerations = 0;
     bool m_busy = false;
 };

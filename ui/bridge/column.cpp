@@ -4,8 +4,7 @@
 
 namespace lens {
 
-Column::Column(QObject *parent)
-    : QObject(parent)
+Column::Column(QObject *parent) : QObject(parent)
 {
 }
 

@@ -73,7 +73,7 @@ Q_SIGNALS:
     void exchangesReset();
     void exchangeAppended();
     void tokensAppended(qsizetype firstIndex);
-    void answerChanged();      ///< outcome, KL, difference: nothing that moves text
+    void answerChanged(); ///< outcome, KL, difference: nothing that moves text
     void promptEncoded();
     void activityChanged();
     void errorChanged();

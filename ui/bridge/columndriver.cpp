@@ -19,14 +19,17 @@ quint64 nextKey()
 } // namespace
 
 ColumnDriver::ColumnDriver(Engine &engine, SessionRecorder *recorder, QObject *parent)
-    : QObject(parent)
-    , m_recorder(recorder)
-    , m_runner(engine)
+    : QObject(parent), m_recorder(recorder), m_runner(engine)
 {
     connect(&m_runner, &ColumnRunner::promptEncoded, this,
             [this](quint64 request, const std::vector<TokenId> &ids, const QStringList &texts) {
                 if (request == m_request)
                     onPrompt(ids, texts);
+            });
+    connect(&m_runner, &ColumnRunner::described, this,
+            [this](const std::vector<TokenId> &ids, const QStringList &texts) {
+                if (ids == m_column.promptIds())
+                    m_column.setPrompt(ids, texts);
             });
     connect(&m_runner, &ColumnRunner::progressed, this, [this](quint64 request, const Progress &progress) {
         if (request == m_request && m_column.activity() == Column::Activity::Reading && progress.total > 0)
@@ -70,6 +73,22 @@ void ColumnDriver::setModel(ModelInfo info, LoadedModelPtr model)
         m_runner.setModel(model);
     m_column.setError({});
     m_column.setModel(std::move(info), std::move(model));
+    describePrompt();
+}
+
+void ColumnDriver::showPrompt(std::vector<TokenId> ids)
+{
+    QStringList texts;
+    for (const TokenId id : ids)
+        texts.append(QStringLiteral("#%1").arg(id));
+    m_column.setPrompt(std::move(ids), texts);
+    describePrompt();
+}
+
+void ColumnDriver::describePrompt()
+{
+    if (m_column.model() && !m_column.promptIds().empty())
+        m_runner.describe(m_column.promptIds());
 }
 
 void ColumnDriver::answer(const QString &systemPrompt, GenerationOptions options)

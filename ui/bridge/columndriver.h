@@ -24,6 +24,9 @@ public:
 
     void setModel(ModelInfo info, LoadedModelPtr model);
 
+    /// The ids an opened session's last answer continues; their texts follow when the model is there.
+    void showPrompt(std::vector<TokenId> ids);
+
     /// Row of the column in the workspace, and of its model; 0 when not saved yet.
     RowId row = 0;
     RowId modelRow = 0;
@@ -41,6 +44,7 @@ Q_SIGNALS:
     void finished();
 
 private:
+    void describePrompt();
     void start(GenerationRequest request);
     void onPrompt(const std::vector<TokenId> &ids, const QStringList &texts);
     void onTokens(const std::vector<TokenEvent> &events);
@@ -52,7 +56,7 @@ private:
     ColumnRunner m_runner;
     GenerationOptions m_options;
     quint64 m_request = 0;
-    quint64 m_key = 0;       ///< of the recorder; 0 = not recorded
+    quint64 m_key = 0; ///< of the recorder; 0 = not recorded
     bool m_continuing = false;
 };
 

@@ -80,11 +80,8 @@ Result<GenerationResult> ColumnRunner::Worker::answer(Engine &api, const Generat
 }
 
 ColumnRunner::ColumnRunner(Engine &engine, QObject *parent)
-    : QObject(parent)
-    , m_engine(engine)
-    , m_context(new QObject)
-    , m_worker(std::make_shared<Worker>())
-    , m_mailbox(std::make_shared<Mailbox>())
+    : QObject(parent), m_engine(engine), m_context(new QObject), m_worker(std::make_shared<Worker>()),
+      m_mailbox(std::make_shared<Mailbox>())
 {
     m_context->moveToThread(&m_thread);
     connect(&m_thread, &QThread::finished, m_context, &QObject::deleteLater);
@@ -131,19 +128,33 @@ quint64 ColumnRunner::start(GenerationRequest request)
     post([this, number = m_request, worker = m_worker, mailbox = m_mailbox, stop = m_stop.get_token(),
           request = std::move(request)] {
         const auto result = worker->answer(m_engine, request, *mailbox, stop);
-        QMetaObject::invokeMethod(this, [this, number, result] {
-            if (number == m_request) {
-                drain();
-                m_timer.stop();
-                m_running = false;
-            }
-            if (result)
-                Q_EMIT finished(number, *result);
-            else
-                Q_EMIT failed(number, result.error());
-        }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            this,
+            [this, number, result] {
+                if (number == m_request) {
+                    drain();
+                    m_timer.stop();
+                    m_running = false;
+                }
+                if (result)
+                    Q_EMIT finished(number, *result);
+                else
+                    Q_EMIT failed(number, result.error());
+            },
+            Qt::QueuedConnection);
     });
     return m_request;
+}
+
+void ColumnRunner::describe(std::vector<TokenId> ids)
+{
+    post([this, worker = m_worker, ids = std::move(ids)] {
+        if (!worker->model)
+            return;
+        const QStringList texts = toStrings(m_engine.tokenTexts(*worker->model, ids));
+        QMetaObject::invokeMethod(
+            this, [this, ids, texts] { Q_EMIT described(ids, texts); }, Qt::QueuedConnection);
+    });
 }
 
 void ColumnRunner::stop()

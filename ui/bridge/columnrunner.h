@@ -15,7 +15,7 @@ namespace lens {
 
 struct GenerationRequest {
     std::vector<ChatMessage> messages;
-    std::vector<TokenId> continuation;  ///< when not empty, answered as it stands, instead of `messages`
+    std::vector<TokenId> continuation; ///< when not empty, answered as it stands, instead of `messages`
     GenerationOptions options;
     bool stateNorms = true;
 };
@@ -35,10 +35,13 @@ public:
     /// Answers a request; one at a time: a running one is stopped first and ends before this one begins. Returns the
     /// request's number, which all signals about it carry.
     quint64 start(GenerationRequest request);
+    /// What these ids look like, for a text that was not encoded here; described() tells.
+    void describe(std::vector<TokenId> ids);
     void stop();
     bool isRunning() const { return m_running; }
 
 Q_SIGNALS:
+    void described(const std::vector<lens::TokenId> &ids, const QStringList &texts);
     void promptEncoded(quint64 request, const std::vector<lens::TokenId> &ids, const QStringList &texts);
     void progressed(quint64 request, const lens::Progress &progress);
     void tokens(quint64 request, const std::vector<lens::TokenEvent> &events);

@@ -15,11 +15,11 @@ namespace lens {
 
 struct ShownToken {
     TokenId id = 0;
-    QString text;              ///< empty while a character is unfinished, and for the end-of-text token
-    qint64 position = 0;       ///< in the column's whole sequence, prompt included
-    float logprob = 0;         ///< natural logarithm
+    QString text;        ///< empty while a character is unfinished, and for the end-of-text token
+    qint64 position = 0; ///< in the column's whole sequence, prompt included
+    float logprob = 0;   ///< natural logarithm
     std::vector<TokenAlternative> alternatives;
-    float kl = std::numeric_limits<float>::quiet_NaN();  ///< nats; not a number until compared
+    float kl = std::numeric_limits<float>::quiet_NaN(); ///< nats; not a number until compared
 };
 
 /// What an answer cost.
@@ -34,18 +34,18 @@ struct ColumnAnswer {
     QString text;
     std::vector<ShownToken> tokens;
     GenerationOptions options;
-    std::optional<StopReason> reason;  ///< empty while generating, and when the program ended in the middle of it
-    bool interrupted = false;          ///< the program ended in the middle of it
+    std::optional<StopReason> reason; ///< empty while generating, and when the program ended in the middle of it
+    bool interrupted = false;         ///< the program ended in the middle of it
     Cost cost;
-    RowId generation = 0;              ///< row in the workspace; 0 when not saved
-    QString madeBy;                    ///< fingerprint of the weights that gave it
+    RowId generation = 0; ///< row in the workspace; 0 when not saved
+    QString madeBy;       ///< fingerprint of the weights that gave it
 };
 
 /// One prompt and what this column answered.
 struct Exchange {
-    RowId turn = 0;        ///< row in the workspace; 0 when not saved
-    RowId parent = 0;      ///< the turn it follows
-    QString prompt;        ///< as this column was asked
+    RowId turn = 0;   ///< row in the workspace; 0 when not saved
+    RowId parent = 0; ///< the turn it follows
+    QString prompt;   ///< as this column was asked
     ColumnAnswer answer;
 };
 

@@ -5,10 +5,7 @@ namespace {
 
 class SessionEngine : public ColumnEngine {
 public:
-    explicit SessionEngine(std::unique_ptr<DecodeSession> session)
-        : m_session(std::move(session))
-    {
-    }
+    explicit SessionEngine(std::unique_ptr<DecodeSession> session) : m_session(std::move(session)) {}
 
     Result<std::vector<TokenId>> encode(std::span<const ChatMessage> messages) override
     {
@@ -64,6 +61,12 @@ public:
                                      std::stop_token stop, const ProgressFn &progress) override
     {
         return compareForced(first, second, ids, stop, progress);
+    }
+
+    Result<std::shared_ptr<const AttentionMap>> attention(const LoadedModel &model, std::span<const TokenId> ids,
+                                                          std::stop_token stop, const ProgressFn &progress) override
+    {
+        return AttentionMap::measure(model, ids, stop, progress);
     }
 
     std::vector<std::string> tokenTexts(const LoadedModel &model, std::span<const TokenId> ids) override

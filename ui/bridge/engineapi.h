@@ -36,6 +36,9 @@ public:
     virtual Result<ForcedComparison> compare(const LoadedModel &first, const LoadedModel &second,
                                              std::span<const TokenId> ids, std::stop_token stop,
                                              const ProgressFn &progress) = 0;
+    virtual Result<std::shared_ptr<const AttentionMap>> attention(const LoadedModel &model,
+                                                                  std::span<const TokenId> ids, std::stop_token stop,
+                                                                  const ProgressFn &progress) = 0;
     /// What each id looks like on the screen.
     virtual std::vector<std::string> tokenTexts(const LoadedModel &model, std::span<const TokenId> ids) = 0;
 };

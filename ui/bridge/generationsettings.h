@@ -19,7 +19,7 @@ struct GenerationSettings {
 struct GenerationPreset {
     QString name;
     bool builtIn = false;
-    SamplingOptions sampling;  ///< the seed is not part of a preset
+    SamplingOptions sampling; ///< the seed is not part of a preset
 };
 
 /// Greedy, Balanced, Creative.

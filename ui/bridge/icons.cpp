@@ -13,11 +13,7 @@ namespace {
 
 class TintedSvg : public QIconEngine {
 public:
-    TintedSvg(QByteArray source, const QPalette &palette)
-        : m_source(std::move(source))
-        , m_colours(palette)
-    {
-    }
+    TintedSvg(QByteArray source, const QPalette &palette) : m_source(std::move(source)), m_colours(palette) {}
 
     void paint(QPainter *painter, const QRect &rect, QIcon::Mode mode, QIcon::State state) override
     {

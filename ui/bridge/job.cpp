@@ -2,9 +2,7 @@
 
 namespace lens {
 
-Job::Job(QString title, QObject *parent)
-    : QObject(parent)
-    , m_title(std::move(title))
+Job::Job(QString title, QObject *parent) : QObject(parent), m_title(std::move(title))
 {
     m_timer.setInterval(33);
     connect(&m_timer, &QTimer::timeout, this, &Job::poll);
@@ -40,8 +38,7 @@ void Job::poll()
     Q_EMIT progressed(progress);
 }
 
-JobRunner::JobRunner(int threads, QObject *parent)
-    : QObject(parent)
+JobRunner::JobRunner(int threads, QObject *parent) : QObject(parent)
 {
     m_pool.setMaxThreadCount(threads);
 }

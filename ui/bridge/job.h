@@ -68,11 +68,14 @@ public:
         m_pool.start([this, job, stop = job->stopToken(), progress = job->progressFunction(), work = std::move(work),
                       done = std::move(done)] {
             auto result = std::make_shared<Result<T>>(work(stop, progress));
-            QMetaObject::invokeMethod(this, [job, result, done] {
-                Q_EMIT job->finished();
-                done(std::move(*result));
-                job->deleteLater();
-            }, Qt::QueuedConnection);
+            QMetaObject::invokeMethod(
+                this,
+                [job, result, done] {
+                    Q_EMIT job->finished();
+                    done(std::move(*result));
+                    job->deleteLater();
+                },
+                Qt::QueuedConnection);
         });
         return job;
     }

@@ -35,10 +35,7 @@ bool looksLikeModel(const QFileInfo &file)
 
 } // namespace
 
-ModelLibrary::ModelLibrary(Engine &engine, QObject *parent)
-    : QObject(parent)
-    , m_engine(engine)
-    , m_runner(2)
+ModelLibrary::ModelLibrary(Engine &engine, QObject *parent) : QObject(parent), m_engine(engine), m_runner(2)
 {
 }
 
@@ -57,8 +54,8 @@ const ModelEntry *ModelLibrary::entry(quint64 id) const
 
 const ModelEntry *ModelLibrary::entryOf(const LoadedModelPtr &model) const
 {
-    const auto found = std::find_if(m_entries.begin(), m_entries.end(),
-                                    [&model](const auto &e) { return model && e.model == model; });
+    const auto found =
+        std::find_if(m_entries.begin(), m_entries.end(), [&model](const auto &e) { return model && e.model == model; });
     return found == m_entries.end() ? nullptr : &*found;
 }
 
@@ -101,10 +98,18 @@ quint64 ModelLibrary::add(const QString &specification, bool bundled)
 
 void ModelLibrary::addFolder(const QString &folder)
 {
-    const auto files = QDir(folder).entryInfoList(QDir::Files | QDir::Dirs | QDir::NoDotAndDotDot, QDir::Name);
-    for (const QFileInfo &file : files) {
-        if (looksLikeModel(file))
+    const auto wanted = QDir::Files | QDir::Dirs | QDir::NoDotAndDotDot;
+    for (const QFileInfo &file : QDir(folder).entryInfoList(wanted, QDir::Name)) {
+        if (looksLikeModel(file)) {
             add(file.absoluteFilePath(), true);
+            continue;
+        }
+        if (!file.isDir())
+            continue;
+        for (const QFileInfo &inner : QDir(file.absoluteFilePath()).entryInfoList(wanted, QDir::Name)) {
+            if (looksLikeModel(inner))
+                add(inner.absoluteFilePath(), true);
+        }
     }
 }
 
@@ -158,10 +163,35 @@ void ModelLibrary::load(quint64 id, const LoadOptions &options)
     }
     unload(id);
     entry->options = options;
-    startLoading(id, [this, specification = entry->specification.toStdString(), options](
-                         std::stop_token stop, const ProgressFn &progress) {
+    if (loadByConversion(id, options))
+        return;
+    startLoading(id, [this, specification = entry->specification.toStdString(), options](std::stop_token stop,
+                                                                                         const ProgressFn &progress) {
         return m_engine.load(specification, options, stop, progress);
     });
+}
+
+bool ModelLibrary::loadByConversion(quint64 id, const LoadOptions &options)
+{
+    const QString specification = find(id)->specification;
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    const auto conversion = parseConversion(at < 0 ? std::string() : specification.mid(at + 1).toStdString());
+    if (at < 0 || !conversion)
+        return false;
+    const quint64 source = add(specification.left(at));
+    ModelEntry *original = find(source);
+    if (original->model) {
+        startConversion(id, original->model, *conversion);
+        return true;
+    }
+    m_pending.push_back({id, source, *conversion});
+    find(id)->state = ModelEntry::State::Loading;
+    Q_EMIT changed(id);
+    if (original->state != ModelEntry::State::Loading) {
+        original->options = options;
+        load(source, options);
+    }
+    return true;
 }
 
 void ModelLibrary::startLoading(quint64 id,
@@ -171,10 +201,9 @@ void ModelLibrary::startLoading(quint64 id,
     entry->state = ModelEntry::State::Loading;
     entry->error.reset();
     entry->progress = {};
-    Job *job = m_runner.run<LoadedModelPtr>(tr("Loading %1").arg(entry->name), std::move(work),
-                                            [this, id](Result<LoadedModelPtr> result) {
-                                                finishLoading(id, std::move(result));
-                                            });
+    Job *job = m_runner.run<LoadedModelPtr>(
+        tr("Loading %1").arg(entry->name), std::move(work),
+        [this, id](Result<LoadedModelPtr> result) { finishLoading(id, std::move(result)); });
     connect(job, &Job::progressed, this, [this, id](const Progress &progress) {
         if (ModelEntry *entry = find(id)) {
             entry->progress = progress;
@@ -293,7 +322,7 @@ void ModelLibrary::save(quint64 id, const QString &folder, SaveFormat format, st
     Job *job = m_runner.run<void>(
         tr("Writing %1").arg(entry->name),
         [this, model = entry->model, folder = folder.toStdString(), format](std::stop_token stop,
-                                                                           const ProgressFn &progress) {
+                                                                            const ProgressFn &progress) {
             return m_engine.save(*model, folder, format, stop, progress);
         },
         [this, id, done = std::move(done)](Result<void> result) {

@@ -16,9 +16,9 @@ struct ModelEntry {
     enum class State { Listed, Inspecting, Loading, Loaded, Failed };
 
     quint64 id = 0;
-    QString specification;      ///< what loadModel takes
-    QString name;               ///< for headings; from the file name until inspected
-    bool bundled = false;       ///< comes with the application or was fetched by it: not to be removed from the list
+    QString specification; ///< what loadModel takes
+    QString name;          ///< for headings; from the file name until inspected
+    bool bundled = false;  ///< comes with the application or was fetched by it: not to be removed from the list
     State state = State::Listed;
     std::optional<ModelInfo> info;
     LoadOptions options;
@@ -41,7 +41,7 @@ public:
 
     /// Adds a model by path or specification and looks into its headers; one that is known already is returned.
     quint64 add(const QString &specification, bool bundled = false);
-    /// Adds every model file or folder directly inside `folder`.
+    /// Adds every model file or folder inside `folder`, or one level below.
     void addFolder(const QString &folder);
     /// Forgets the entry; never touches the file. Loaded ones are unloaded first.
     void remove(quint64 id);
@@ -85,6 +85,8 @@ private:
     int rowOf(quint64 id) const;
     quint64 append(ModelEntry entry);
     void inspect(quint64 id);
+    /// "FILE@supra": loads FILE (shared, when it is loaded anyway) and converts it. False for any other specification.
+    bool loadByConversion(quint64 id, const LoadOptions &options);
     void startLoading(quint64 id, std::function<Result<LoadedModelPtr>(std::stop_token, const ProgressFn &)> work);
     void finishLoading(quint64 id, Result<LoadedModelPtr> result);
     void failLoading(quint64 id, const Error &error);

@@ -11,7 +11,8 @@ QString modelDetail(const ModelEntry &entry)
         return ModelListModel::tr("reading the header…");
     if (entry.state == State::Loading) {
         if (entry.progress.total > 0)
-            return ModelListModel::tr("loading, %1").arg(formatPercent(double(entry.progress.done) / double(entry.progress.total)));
+            return ModelListModel::tr("loading, %1")
+                .arg(formatPercent(double(entry.progress.done) / double(entry.progress.total)));
         return ModelListModel::tr("loading…");
     }
     if (entry.state == State::Failed && entry.error)
@@ -28,9 +29,7 @@ QString modelDetail(const ModelEntry &entry)
     return parts.join(QStringLiteral(" · "));
 }
 
-ModelListModel::ModelListModel(ModelLibrary &library, QObject *parent)
-    : QAbstractListModel(parent)
-    , m_library(library)
+ModelListModel::ModelListModel(ModelLibrary &library, QObject *parent) : QAbstractListModel(parent), m_library(library)
 {
     connect(&library, &ModelLibrary::aboutToAdd, this, [this](int row) { beginInsertRows({}, row, row); });
     connect(&library, &ModelLibrary::added, this, [this] { endInsertRows(); });

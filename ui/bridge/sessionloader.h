@@ -14,18 +14,18 @@ namespace lens {
 struct OpenedColumn {
     RowId row = 0;
     RowId modelRow = 0;
-    ModelInfo model;                  ///< empty name: none was chosen
+    ModelInfo model; ///< empty name: none was chosen
     std::vector<Exchange> exchanges;
-    std::vector<TokenId> promptIds;   ///< of the last answer
-    StateNormFrame stateNorms;        ///< of the last answer; empty when there are none
+    std::vector<TokenId> promptIds; ///< of the last answer
+    StateNormFrame stateNorms;      ///< of the last answer; empty when there are none
 };
 
 struct OpenedSession {
     RowId session = 0;
-    RowId turn = 0;                   ///< the last one shown
+    RowId turn = 0; ///< the last one shown
     QString title;
     QString systemPrompt;
-    GenerationOptions options;        ///< of the last answer
+    GenerationOptions options; ///< of the last answer
     std::vector<OpenedColumn> columns;
 };
 

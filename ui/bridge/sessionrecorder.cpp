@@ -74,8 +74,8 @@ Result<TurnRows> writeTurn(Workspace &workspace, const TurnRequest &request)
     rows.models = std::move(*models);
     rows.session = request.session;
     if (rows.session == 0) {
-        const auto created = workspace.sessions().create(request.title.toStdString(), {},
-                                                         request.systemPrompt.toStdString());
+        const auto created =
+            workspace.sessions().create(request.title.toStdString(), {}, request.systemPrompt.toStdString());
         if (!created)
             return propagate(created);
         rows.session = *created;
@@ -130,9 +130,7 @@ struct SessionRecorder::Writers {
 };
 
 SessionRecorder::SessionRecorder(StoreThread &store, QObject *parent)
-    : QObject(parent)
-    , m_store(store)
-    , m_writers(std::make_shared<Writers>())
+    : QObject(parent), m_store(store), m_writers(std::make_shared<Writers>())
 {
     m_store.post([this, writers = m_writers] {
         writers->timer = new QTimer;
@@ -161,22 +159,26 @@ SessionRecorder::~SessionRecorder()
 
 void SessionRecorder::report(const Result<void> &result)
 {
-    QMetaObject::invokeMethod(this, [this, result] {
-        if (result)
-            Q_EMIT saved();
-        else
-            Q_EMIT failed(result.error());
-    }, Qt::QueuedConnection);
+    QMetaObject::invokeMethod(
+        this,
+        [this, result] {
+            if (result)
+                Q_EMIT saved();
+            else
+                Q_EMIT failed(result.error());
+        },
+        Qt::QueuedConnection);
 }
 
 void SessionRecorder::commitTurn(TurnRequest request, std::function<void(Result<TurnRows>)> done)
 {
-    m_store.run<TurnRows>([request = std::move(request)](Workspace &workspace) { return writeTurn(workspace, request); },
-                          [this, done = std::move(done)](Result<TurnRows> rows) {
-                              if (rows)
-                                  Q_EMIT saved();
-                              done(std::move(rows));
-                          });
+    m_store.run<TurnRows>(
+        [request = std::move(request)](Workspace &workspace) { return writeTurn(workspace, request); },
+        [this, done = std::move(done)](Result<TurnRows> rows) {
+            if (rows)
+                Q_EMIT saved();
+            done(std::move(rows));
+        });
 }
 
 void SessionRecorder::begin(quint64 key, GenerationStart start, std::function<void(Result<RowId>)> done)

@@ -15,26 +15,26 @@ namespace lens {
 
 /// A column as the session's next turn needs it.
 struct RecordedColumn {
-    RowId row = 0;          ///< 0: not yet in the workspace
-    ModelInfo model;        ///< empty name: none
+    RowId row = 0;   ///< 0: not yet in the workspace
+    ModelInfo model; ///< empty name: none
     GenerationOptions options;
 };
 
 struct TurnRequest {
-    RowId session = 0;      ///< 0: begin a new one, called `title`
+    RowId session = 0; ///< 0: begin a new one, called `title`
     QString title;
     QString systemPrompt;
-    std::vector<RecordedColumn> columns;  ///< all, left to right
+    std::vector<RecordedColumn> columns; ///< all, left to right
     RowId parent = 0;
     QString prompt;
-    std::vector<std::pair<int, RowId>> sharedAnswers;  ///< column index, generation: kept from an older turn
+    std::vector<std::pair<int, RowId>> sharedAnswers; ///< column index, generation: kept from an older turn
 };
 
 struct TurnRows {
     RowId session = 0;
     RowId turn = 0;
-    std::vector<RowId> columns;  ///< left to right
-    std::vector<RowId> models;   ///< of the columns; 0 where none is chosen
+    std::vector<RowId> columns; ///< left to right
+    std::vector<RowId> models;  ///< of the columns; 0 where none is chosen
 };
 
 class SessionRecorder : public QObject {
@@ -62,7 +62,7 @@ Q_SIGNALS:
 private:
     struct Writers;
 
-    void report(const Result<void> &result);  ///< from the store's thread
+    void report(const Result<void> &result); ///< from the store's thread
 
     StoreThread &m_store;
     std::shared_ptr<Writers> m_writers;

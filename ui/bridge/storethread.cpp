@@ -6,9 +6,7 @@
 namespace lens {
 
 StoreThread::StoreThread(QObject *parent)
-    : QObject(parent)
-    , m_context(new QObject)
-    , m_error{ErrorCode::NotFound, "no workspace is open", {}, {}}
+    : QObject(parent), m_context(new QObject), m_error{ErrorCode::NotFound, "no workspace is open", {}, {}}
 {
     m_context->moveToThread(&m_thread);
     connect(&m_thread, &QThread::finished, m_context, &QObject::deleteLater);
@@ -29,7 +27,8 @@ void StoreThread::post(std::function<void()> work)
 
 void StoreThread::wait()
 {
-    QMetaObject::invokeMethod(m_context, [] {}, Qt::BlockingQueuedConnection);
+    QMetaObject::invokeMethod(
+        m_context, [] {}, Qt::BlockingQueuedConnection);
 }
 
 void StoreThread::open(const QString &path)
@@ -39,15 +38,16 @@ void StoreThread::open(const QString &path)
         auto workspace = Workspace::open(path.toStdString());
         if (!workspace) {
             m_error = workspace.error();
-            QMetaObject::invokeMethod(this, [this, error = m_error] { Q_EMIT failed(error); }, Qt::QueuedConnection);
+            QMetaObject::invokeMethod(
+                this, [this, error = m_error] { Q_EMIT failed(error); }, Qt::QueuedConnection);
             return;
         }
         m_workspace = std::move(*workspace);
         const auto interrupted = m_workspace->interruptedGenerations();
         const bool readOnly = m_workspace->isReadOnly();
-        QMetaObject::invokeMethod(this, [this, path, interrupted, readOnly] {
-            Q_EMIT opened(path, interrupted, readOnly);
-        }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+            this, [this, path, interrupted, readOnly] { Q_EMIT opened(path, interrupted, readOnly); },
+            Qt::QueuedConnection);
     });
 }
 

@@ -30,10 +30,13 @@ public:
         post([this, work = std::move(work), done = std::move(done)] {
             auto result = std::make_shared<Result<T>>(m_workspace ? work(*m_workspace)
                                                                   : Result<T>(tl::unexpected<Error>(m_error)));
-            QMetaObject::invokeMethod(this, [result, done] {
-                if (done)
-                    done(std::move(*result));
-            }, Qt::QueuedConnection);
+            QMetaObject::invokeMethod(
+                this,
+                [result, done] {
+                    if (done)
+                        done(std::move(*result));
+                },
+                Qt::QueuedConnection);
         });
     }
 
@@ -53,8 +56,8 @@ Q_SIGNALS:
 private:
     QThread m_thread;
     QObject *m_context;
-    std::unique_ptr<Workspace> m_workspace;  ///< on the store's thread only
-    Error m_error;                           ///< likewise
+    std::unique_ptr<Workspace> m_workspace; ///< on the store's thread only
+    Error m_error;                          ///< likewise
 };
 
 } // namespace lens

@@ -7,8 +7,10 @@ struct Tones {
     QRgb canvas, surface, raised, border, text, muted, accent, accentText;
 };
 
-constexpr Tones darkTones{0xff1d2026, 0xff24282f, 0xff2e333c, 0xff3a404b, 0xffe4e7ec, 0xff959ca8, 0xff4f9cf9, 0xff0f1216};
-constexpr Tones lightTones{0xfff2f4f6, 0xffffffff, 0xffe9ecf0, 0xffd3d8df, 0xff1b1f26, 0xff646c79, 0xff0f62d0, 0xffffffff};
+constexpr Tones darkTones{0xff1d2026, 0xff24282f, 0xff2e333c, 0xff3a404b,
+                          0xffe4e7ec, 0xff959ca8, 0xff4f9cf9, 0xff0f1216};
+constexpr Tones lightTones{0xfff2f4f6, 0xffffffff, 0xffe9ecf0, 0xffd3d8df,
+                           0xff1b1f26, 0xff646c79, 0xff0f62d0, 0xffffffff};
 
 QPalette paletteOf(const Tones &tones)
 {
@@ -84,14 +86,11 @@ QColor mixed(const QColor &first, const QColor &second, double amount)
 }
 
 Colours::Colours(const QPalette &palette)
-    : canvas(palette.color(QPalette::Window))
-    , surface(palette.color(QPalette::Base))
-    , border(palette.color(QPalette::Mid))
-    , text(palette.color(QPalette::WindowText))
-    , muted(palette.color(QPalette::PlaceholderText))
-    , accent(palette.color(QPalette::Active, QPalette::Highlight))
-    , accentText(palette.color(QPalette::Active, QPalette::HighlightedText))
-    , accentSoft(mixed(surface, accent, isDark(palette) ? 0.22 : 0.14))
+    : canvas(palette.color(QPalette::Window)), surface(palette.color(QPalette::Base)),
+      border(palette.color(QPalette::Mid)), text(palette.color(QPalette::WindowText)),
+      muted(palette.color(QPalette::PlaceholderText)), accent(palette.color(QPalette::Active, QPalette::Highlight)),
+      accentText(palette.color(QPalette::Active, QPalette::HighlightedText)),
+      accentSoft(mixed(surface, accent, isDark(palette) ? 0.22 : 0.14))
 {
     const bool dark = isDark(palette);
     surprise = dark ? QColor(0x9a, 0x43, 0x3b) : QColor(0xf2, 0x9b, 0x8c);
@@ -123,6 +122,7 @@ QMenu::item:disabled { color: @muted; }
 QMenu::separator { height: 1px; background: @border; margin: 4px 8px; }
 QSplitter::handle { background: transparent; }
 *[panel="true"] { background: @surface; }
+QFrame[rail="true"] { background: @surface; border-right: 1px solid @border; }
 QFrame[card="true"] { background: @surface; border: 1px solid @border; border-radius: 6px; }
 QFrame[card="focused"] { background: @surface; border: 1px solid @accent; border-radius: 6px; }
 QLabel[heading="true"] { color: @muted; font-weight: 600; }

@@ -22,11 +22,11 @@ bool isDark(const QPalette &palette);
 struct Colours {
     explicit Colours(const QPalette &palette);
 
-    QColor canvas;      ///< behind everything
-    QColor surface;     ///< columns, panels
+    QColor canvas;  ///< behind everything
+    QColor surface; ///< columns, panels
     QColor border;
     QColor text;
-    QColor muted;       ///< secondary text
+    QColor muted; ///< secondary text
     QColor accent;
     QColor accentText;  ///< on accent
     QColor accentSoft;  ///< chosen rows, the user's bubble

@@ -1,0 +1,73 @@
+// supralens: the window.
+#include "appsettings.h"
+#include "bridge/engineapi.h"
+#include "mainwindow.h"
+#include "tensor/device.h"
+#include "themeswitch.h"
+
+#include <QApplication>
+#include <QCommandLineParser>
+#include <QIcon>
+#include <QLoggingCategory>
+#include <QStandardPaths>
+#include <QTimer>
+
+namespace {
+
+Q_LOGGING_CATEGORY(logApp, "supralens.app")
+
+QString defaultWorkspace()
+{
+    return QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) +
+           QStringLiteral("/supralens/workspace.supralens");
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    QApplication application(argc, argv);
+    QApplication::setOrganizationName(QStringLiteral("supralens"));
+    QApplication::setApplicationName(QStringLiteral("supralens"));
+    QApplication::setApplicationDisplayName(QStringLiteral("SUPRA Lens"));
+    QApplication::setApplicationVersion(QStringLiteral(SUPRALENS_VERSION));
+    QApplication::setWindowIcon(QIcon(QStringLiteral(":/icons/supralens.svg")));
+
+    QCommandLineParser parser;
+    parser.setApplicationDescription(
+        QApplication::translate("main", "Compares softmax Transformers with their recurrent conversions."));
+    parser.addHelpOption();
+    parser.addVersionOption();
+    parser.addPositionalArgument(
+        QStringLiteral("models"),
+        QApplication::translate("main", "Model files, folders or specifications (FILE@supra), one per column."),
+        QStringLiteral("[models...]"));
+    const QCommandLineOption workspace(QStringLiteral("workspace"),
+                                       QApplication::translate("main", "The file that keeps sessions."),
+                                       QStringLiteral("file"), defaultWorkspace());
+    const QCommandLineOption settingsFile(QStringLiteral("settings"),
+                                          QApplication::translate("main", "The file that keeps settings."),
+                                          QStringLiteral("file"));
+    const QCommandLineOption screenshot(
+        QStringLiteral("screenshot"),
+        QApplication::translate("main", "Write a picture of the window after three seconds, and quit."),
+        QStringLiteral("file"));
+    parser.addOptions({workspace, settingsFile, screenshot});
+    parser.process(application);
+
+    qCInfo(logApp).noquote() << QString::fromStdString(lens::openAccelerators());
+    const auto engine = lens::makeEngine();
+    lens::AppSettings settings(parser.value(settingsFile));
+    const lens::ThemeSwitch theme(settings);
+    lens::MainWindow window(*engine, settings, parser.value(workspace));
+    window.show();
+    // The window is on the screen before any model is touched.
+    QTimer::singleShot(0, &window, [&window, models = parser.positionalArguments()] { window.openModels(models); });
+    if (parser.isSet(screenshot)) {
+        QTimer::singleShot(3000, &window, [&window, file = parser.value(screenshot)] {
+            window.grab().save(file);
+            window.close();
+        });
+    }
+    return QApplication::exec();
+}

@@ -1,0 +1,355 @@
+#include "mainwindow.h"
+
+#include "appsettings.h"
+#include "bridge/format.h"
+#include "bridge/sessionloader.h"
+#include "compare/compareworkspace.h"
+#include "compare/generationpanel.h"
+#include "compare/sidepanel.h"
+#include "lens/attentiondock.h"
+#include "lens/klstrip.h"
+#include "lensdocks.h"
+#include "modelplaces.h"
+#include "models/convertdialog.h"
+#include "models/modelspage.h"
+#include "models/welcomepage.h"
+#include "sessions/sessionspage.h"
+#include "widgets/elidedlabel.h"
+#include "widgets/errorbanner.h"
+#include "widgets/navigationrail.h"
+
+#include <QCloseEvent>
+#include <QDockWidget>
+#include <QDragEnterEvent>
+#include <QFileDialog>
+#include <QHBoxLayout>
+#include <QLabel>
+#include <QMimeData>
+#include <QStackedWidget>
+
+namespace lens {
+namespace {
+
+constexpr int layoutVersion = 1;
+
+} // namespace
+
+MainWindow::MainWindow(Engine &engine, AppSettings &settings, const QString &workspacePath, QWidget *parent)
+    : QMainWindow(parent), m_engine(engine), m_settings(settings), m_library(engine), m_recorder(m_store),
+      m_chat(engine, m_library, &m_recorder), m_differences(engine, m_chat), m_attention(engine, m_chat),
+      m_models(m_library), m_sessions(m_store)
+{
+    setAcceptDrops(true);
+    setDockOptions(AnimatedDocks | AllowNestedDocks | AllowTabbedDocks);
+    resize(1440, 900);
+    makePages();
+    m_docks = new LensDocks(m_chat, m_library, m_differences, m_attention, &m_selection, this);
+    m_compare->setStrip(m_docks->strip());
+    makeMenus();
+    makeStatusBar();
+    wirePages();
+    wireStore();
+    m_chat.setSettings(settings.generation());
+    m_side->generation().setCustomPresets(settings.presets());
+    m_side->generation().setSettings(settings.generation());
+    m_compare->setShading(Shading(qBound(0, settings.shading(), 2)));
+    restoreGeometry(settings.geometry());
+    if (!restoreState(settings.layout(), layoutVersion))
+        m_docks->arrange();
+    updateTitle();
+    updateStatus();
+    m_store.open(workspacePath);
+    m_compare->focusPrompt();
+}
+
+MainWindow::~MainWindow()
+{
+    // Widgets refer to the members below; they go first.
+    for (QDockWidget *dock : m_docks->docks())
+        delete dock;
+    delete takeCentralWidget();
+}
+
+void MainWindow::makePages()
+{
+    m_rail = new NavigationRail;
+    m_rail->addPage(QStringLiteral("compare"), tr("Compare"));
+    m_rail->addPage(QStringLiteral("models"), tr("Models"));
+    m_rail->addPage(QStringLiteral("sessions"), tr("Sessions"));
+    m_compare = new CompareWorkspace(m_chat, m_library, &m_selection);
+    m_side = new SidePanel(&m_sessions, &m_models);
+    m_side->setObjectName(QStringLiteral("sidePanel"));
+    m_modelsPage = new ModelsPage(m_library, m_models);
+    m_sessionsPage = new SessionsPage(m_store, m_sessions);
+    auto *comparing = new QWidget;
+    auto *row = new QHBoxLayout(comparing);
+    row->setContentsMargins(0, 0, 0, 0);
+    row->setSpacing(0);
+    row->addWidget(m_side);
+    row->addWidget(m_compare, 1);
+    m_pages = new QStackedWidget;
+    m_pages->addWidget(comparing);
+    m_pages->addWidget(m_modelsPage);
+    m_pages->addWidget(m_sessionsPage);
+    auto *centre = new QWidget;
+    auto *layout = new QHBoxLayout(centre);
+    layout->setContentsMargins(0, 0, 0, 0);
+    layout->setSpacing(0);
+    layout->addWidget(m_rail);
+    layout->addWidget(m_pages, 1);
+    setCentralWidget(centre);
+}
+
+void MainWindow::wirePages()
+{
+    connect(m_rail, &NavigationRail::chosen, this, &MainWindow::showPage);
+    connect(m_compare, &CompareWorkspace::openRequested, this, &MainWindow::openModelFile);
+    connect(m_compare, &CompareWorkspace::convertRequested, this,
+            [this](int column, quint64 source) { compareWithConversion(source, -1, column); });
+    connect(m_compare, &CompareWorkspace::detailsRequested, this, [this](quint64 entry) {
+        m_modelsPage->select(entry);
+        showPage(ModelsPage_);
+    });
+    connect(m_compare, &CompareWorkspace::shadingChanged, this,
+            [this](Shading shading) { m_settings.setShading(int(shading)); });
+    connect(m_side, &SidePanel::newSessionRequested, this, &MainWindow::newSession);
+    connect(m_side, &SidePanel::sessionChosen, this, &MainWindow::openSession);
+    connect(m_side, &SidePanel::openModelRequested, this, [this] { openModelFile(-1); });
+    connect(m_side, &SidePanel::modelChosen, this, [this](quint64 entry) {
+        m_modelsPage->select(entry);
+        showPage(ModelsPage_);
+    });
+    connect(&m_side->generation(), &GenerationPanel::settingsChanged, this, [this](const GenerationSettings &settings) {
+        m_chat.setSettings(settings);
+        m_settings.setGeneration(settings);
+    });
+    connect(&m_side->generation(), &GenerationPanel::customPresetsChanged, this,
+            [this] { m_settings.setPresets(m_side->generation().customPresets()); });
+    connect(m_modelsPage, &ModelsPage::openRequested, this, [this] { openModelFile(-1); });
+    connect(m_modelsPage, &ModelsPage::openFolderRequested, this, [this] { openModelFolder(-1); });
+    connect(m_modelsPage, &ModelsPage::openInColumn, this, [this](quint64 entry) { showInColumn(entry); });
+    connect(m_modelsPage, &ModelsPage::compareRequested, this,
+            [this](quint64 source) { compareWithConversion(source, 0, 1); });
+    connect(m_modelsPage, &ModelsPage::convertRequested, this, &MainWindow::convert);
+    connect(&m_modelsPage->welcome(), &WelcomePage::modelFetched, this, [this](const QString &folder) {
+        m_library.addFolder(folder);
+        addKnownModels(m_library);
+        if (!m_library.entries().empty())
+            compareWithConversion(m_library.entries().front().id, 0, 1);
+    });
+    connect(m_sessionsPage, &SessionsPage::newRequested, this, &MainWindow::newSession);
+    connect(m_sessionsPage, &SessionsPage::openRequested, this, &MainWindow::openSession);
+    connect(m_sessionsPage, &SessionsPage::removed, this, [this](qint64 session) {
+        if (session == m_chat.session())
+            m_chat.newSession();
+    });
+    connect(&m_library, &ModelLibrary::rememberedChanged, this,
+            [this] { m_settings.setRecentModels(m_library.remembered()); });
+    connect(&m_library, &ModelLibrary::loaded, this, &MainWindow::updateStatus);
+    connect(&m_library, &ModelLibrary::unloaded, this, &MainWindow::updateStatus);
+    connect(&m_chat, &ChatController::columnModelChanged, this, &MainWindow::rememberColumns);
+    connect(&m_chat, &ChatController::columnsChanged, this, &MainWindow::rememberColumns);
+    connect(&m_chat, &ChatController::sessionChanged, this, &MainWindow::updateTitle);
+    connect(&m_chat, &ChatController::answerStarted, &m_selection, &Selection::clearToken);
+    connect(&m_selection, &Selection::changed, this, &MainWindow::updateStatus);
+}
+
+void MainWindow::wireStore()
+{
+    connect(&m_store, &StoreThread::failed, this, [this](const Error &error) {
+        m_notSaved = true;
+        m_compare->banner().showError(error);
+        m_sessionsPage->showError(error);
+        updateStatus();
+    });
+    const auto failed = [this](const Error &error) {
+        if (!m_notSaved)
+            m_compare->banner().showError(error);
+        m_notSaved = true;
+        updateStatus();
+    };
+    connect(&m_recorder, &SessionRecorder::failed, this, failed);
+    connect(&m_chat, &ChatController::notSaved, this, failed);
+    connect(&m_recorder, &SessionRecorder::saved, this, [this] {
+        m_saved.restart();
+        m_notSaved = false;
+        updateStatus();
+    });
+    connect(&m_chat, &ChatController::sessionSaved, this, [this] { m_sessions.refresh(); });
+    connect(&m_chat, &ChatController::roundFinished, this, [this] { m_sessions.refresh(); });
+    connect(&m_sessions, &SessionListModel::refreshed, this, [this] {
+        m_side->setCurrentSession(m_chat.session());
+        m_sessionsPage->setCurrent(m_chat.session());
+    });
+    m_savedTimer.setInterval(1000);
+    connect(&m_savedTimer, &QTimer::timeout, this, &MainWindow::updateStatus);
+    m_savedTimer.start();
+}
+
+void MainWindow::openModels(const QStringList &specifications)
+{
+    addKnownModels(m_library);
+    for (const QString &recent : m_settings.recentModels())
+        m_library.add(recent);
+    const QStringList wanted = specifications.isEmpty() ? m_settings.columnModels() : specifications;
+    m_chat.setColumnCount(int(wanted.size()));
+    for (qsizetype i = 0; i < wanted.size() && i < m_chat.columnCount(); ++i) {
+        if (!wanted[i].isEmpty())
+            m_chat.chooseModel(int(i), m_library.add(wanted[i]));
+    }
+    if (specifications.size() == 1) {
+        const quint64 original = m_chat.chosenModel(0);
+        if (!specifications.front().contains(QLatin1Char('@')))
+            compareWithConversion(original, 0, 1);
+    }
+    if (m_library.entries().empty())
+        showPage(ModelsPage_);
+    else if (wanted.join(QString()).isEmpty())
+        openFirstPair();
+}
+
+void MainWindow::openFirstPair()
+{
+    const quint64 first = m_library.entries().front().id;
+    m_chat.chooseModel(0, first);
+    connect(&m_library, &ModelLibrary::loaded, this, [this, first](quint64 entry) {
+        const ModelEntry *loaded = m_library.entry(entry);
+        if (entry == first && loaded->info->mixer == "softmax" && m_chat.chosenModel(0) == first &&
+            m_chat.chosenModel(1) == 0)
+            compareWithConversion(first, -1, 1);
+    });
+}
+
+void MainWindow::openPath(const QString &path, int column)
+{
+    if (path.isEmpty())
+        return;
+    const quint64 entry = m_library.add(path);
+    m_modelsPage->select(entry);
+    if (column >= 0 || m_rail->current() == ComparePage)
+        showInColumn(entry, column);
+}
+
+void MainWindow::openModelFile(int column)
+{
+    openPath(QFileDialog::getOpenFileName(this, tr("Open a model"), {},
+                                          tr("Models (*.gguf *.safetensors *.bin *.pt *.json);;All files (*)")),
+             column);
+}
+
+void MainWindow::openModelFolder(int column)
+{
+    openPath(QFileDialog::getExistingDirectory(this, tr("Open a model folder")), column);
+}
+
+void MainWindow::showInColumn(quint64 entry, int column)
+{
+    for (int i = 0; column < 0 && i < m_chat.columnCount(); ++i) {
+        if (m_chat.chosenModel(i) == 0 || m_chat.chosenModel(i) == entry)
+            column = i;
+    }
+    m_chat.chooseModel(column < 0 ? 0 : column, entry);
+    showPage(ComparePage);
+}
+
+void MainWindow::compareWithConversion(quint64 source, int originalColumn, int convertedColumn)
+{
+    if (originalColumn >= 0)
+        m_chat.chooseModel(originalColumn, source);
+    const quint64 converted = m_library.convert(source, ConvertOptions{});
+    if (converted)
+        m_chat.chooseModel(qMax(0, convertedColumn), converted);
+    showPage(ComparePage);
+}
+
+void MainWindow::convert(quint64 source)
+{
+    const ModelEntry *entry = m_library.entry(source);
+    if (!entry)
+        return;
+    ConvertDialog dialog(entry->name, this);
+    if (dialog.exec() != QDialog::Accepted)
+        return;
+    m_chat.chooseModel(0, source);
+    m_chat.chooseModel(1, m_library.convert(source, dialog.options()));
+    showPage(ComparePage);
+}
+
+void MainWindow::openSession(RowId session)
+{
+    if (session <= 0)
+        return;
+    if (session == m_chat.session()) {
+        showPage(ComparePage);
+        return;
+    }
+    m_store.run<OpenedSession>([session](Workspace &workspace) { return lens::openSession(workspace, session); },
+                               [this](Result<OpenedSession> opened) {
+                                   if (!opened) {
+                                       m_sessionsPage->showError(opened.error());
+                                       return;
+                                   }
+                                   m_chat.show(std::move(*opened));
+                                   m_side->generation().setSettings(m_chat.settings());
+                                   showPage(ComparePage);
+                               });
+}
+
+void MainWindow::newSession()
+{
+    m_chat.newSession();
+    m_side->setCurrentSession(0);
+    showPage(ComparePage);
+    m_compare->focusPrompt();
+}
+
+void MainWindow::showPage(int page)
+{
+    m_rail->setCurrent(page);
+    m_pages->setCurrentIndex(page);
+    if (page == SessionsPage_)
+        m_sessionsPage->focusSearch();
+    else if (page == ComparePage)
+        m_compare->focusPrompt();
+}
+
+void MainWindow::rememberColumns()
+{
+    QStringList specifications;
+    for (int i = 0; i < m_chat.columnCount(); ++i) {
+        const ModelEntry *entry = m_library.entry(m_chat.chosenModel(i));
+        specifications.append(entry ? entry->specification : QString());
+    }
+    m_settings.setColumnModels(specifications);
+}
+
+void MainWindow::closeEvent(QCloseEvent *event)
+{
+    m_settings.setWindow(saveGeometry(), saveState(layoutVersion));
+    if (!m_chat.isBusy()) {
+        event->accept();
+        return;
+    }
+    // The last tokens come first; stopping takes a fraction of a second.
+    event->ignore();
+    m_chat.stopAll();
+    setEnabled(false);
+    connect(&m_chat, &ChatController::roundFinished, this, &QWidget::close, Qt::UniqueConnection);
+}
+
+void MainWindow::dragEnterEvent(QDragEnterEvent *event)
+{
+    if (event->mimeData()->hasUrls())
+        event->acceptProposedAction();
+}
+
+void MainWindow::dropEvent(QDropEvent *event)
+{
+    for (const QUrl &url : event->mimeData()->urls()) {
+        if (url.isLocalFile())
+            openPath(QDir::cleanPath(url.toLocalFile()), -1);
+    }
+    event->acceptProposedAction();
+}
+
+} // namespace lens

@@ -1,0 +1,114 @@
+// The window: navigation, pages, docks, menus, status bar. It wires; it does no work.
+#pragma once
+
+#include "bridge/attentionmeter.h"
+#include "bridge/chatcontroller.h"
+#include "bridge/differences.h"
+#include "bridge/modellistmodel.h"
+#include "bridge/selection.h"
+#include "bridge/sessionlistmodel.h"
+#include "bridge/sessionrecorder.h"
+#include "bridge/storethread.h"
+
+#include <QElapsedTimer>
+#include <QMainWindow>
+#include <QTimer>
+
+class QLabel;
+class QStackedWidget;
+
+namespace lens {
+
+class AppSettings;
+class CompareWorkspace;
+class ElidedLabel;
+class LensDocks;
+class ModelsPage;
+class NavigationRail;
+class SessionsPage;
+class SidePanel;
+
+class MainWindow : public QMainWindow {
+    Q_OBJECT
+
+public:
+    enum Page { ComparePage, ModelsPage_, SessionsPage_ };
+
+    /// `engine` and `settings` must outlive the window.
+    MainWindow(Engine &engine, AppSettings &settings, const QString &workspacePath, QWidget *parent = nullptr);
+    ~MainWindow() override;
+
+    /// Fills the list of models, then opens `specifications` in the columns, left to right; without any, those of the
+    /// last time.
+    void openModels(const QStringList &specifications);
+    void showPage(int page);
+
+    ChatController &chat() { return m_chat; }
+    ModelLibrary &library() { return m_library; }
+    Selection &selection() { return m_selection; }
+    CompareWorkspace &compare() { return *m_compare; }
+    SessionListModel &sessions() { return m_sessions; }
+
+protected:
+    void closeEvent(QCloseEvent *event) override;
+    void dragEnterEvent(QDragEnterEvent *event) override;
+    void dropEvent(QDropEvent *event) override;
+
+private:
+    void makePages();
+    void makeMenus();
+    void makeSessionMenu();
+    void makeModelMenu();
+    void makeRunMenu();
+    void makeViewMenu();
+    void makeHelpMenu();
+    void makeStatusBar();
+    void wirePages();
+    void wireStore();
+    /// The first model that is known and its SUPRA conversion, so that a newcomer has a pair to look at.
+    void openFirstPair();
+    void openModelFile(int column);
+    void openModelFolder(int column);
+    void openPath(const QString &path, int column);
+    void showInColumn(quint64 entry, int column = -1);
+    void compareWithConversion(quint64 source, int originalColumn = -1, int convertedColumn = -1);
+    void convert(quint64 source);
+    void openSession(RowId session);
+    void newSession();
+    void resetLayout();
+    void cycleDocks(int step);
+    void updateTitle();
+    void updateStatus();
+    void about();
+    void rememberColumns();
+
+    Engine &m_engine;
+    AppSettings &m_settings;
+    // Order matters: what is used outlives what uses it.
+    ModelLibrary m_library;
+    StoreThread m_store;
+    SessionRecorder m_recorder;
+    ChatController m_chat;
+    Differences m_differences;
+    AttentionMeter m_attention;
+    Selection m_selection;
+    ModelListModel m_models;
+    SessionListModel m_sessions;
+
+    NavigationRail *m_rail = nullptr;
+    QStackedWidget *m_pages = nullptr;
+    CompareWorkspace *m_compare = nullptr;
+    SidePanel *m_side = nullptr;
+    ModelsPage *m_modelsPage = nullptr;
+    SessionsPage *m_sessionsPage = nullptr;
+    LensDocks *m_docks = nullptr;
+    QLabel *m_modelStatus = nullptr;
+    QLabel *m_deviceStatus = nullptr;
+    QLabel *m_savedStatus = nullptr;
+    ElidedLabel *m_selectionStatus = nullptr;
+    QElapsedTimer m_saved;
+    QTimer m_savedTimer;
+    bool m_notSaved = false;
+};
+
+} // namespace lens

@@ -1,0 +1,39 @@
+// A message where it belongs, instead of a dialog: what happened, where, and what to do; can be copied and closed.
+#pragma once
+
+#include "base/error.h"
+
+#include <QFrame>
+#include <QLabel>
+
+namespace lens {
+
+class ErrorBanner : public QFrame {
+    Q_OBJECT
+
+public:
+    explicit ErrorBanner(QWidget *parent = nullptr);
+
+    void showError(const Error &error);
+    /// Something to know that is no failure.
+    void showWarning(const QString &text, bool closable);
+    QString plainText() const { return m_plain; }
+
+Q_SIGNALS:
+    void dismissed();
+
+protected:
+    void changeEvent(QEvent *event) override;
+
+private:
+    void recolour();
+    void present(const QString &plain);
+
+    QLabel *m_text;
+    QWidget *m_copy;
+    QWidget *m_close;
+    QString m_plain;
+    bool m_isError = true;
+};
+
+} // namespace lens
