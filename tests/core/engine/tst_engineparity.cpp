@@ -1,6 +1,7 @@
 // The engine on checkpoints with golden values from other implementations.
 #include "engine/engine.h"
 #include "fixtures.h"
+#include "tensor/device.h"
 
 #include <QTemporaryDir>
 
@@ -83,6 +84,7 @@ class TestEngineParity : public QObject
     Q_OBJECT
 
 private Q_SLOTS:
+    void initTestCase() { setThreadCount(1); }  // models this small only wait for other threads
     void greedyTextIsIdentical_data() { addFolders(); }
     void greedyTextIsIdentical();
     void forcedLikelihoodsMatchTheLogits_data() { addFolders(); }

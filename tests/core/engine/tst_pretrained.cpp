@@ -80,6 +80,7 @@ void TestPretrained::smolLm2TopTokens()
         QSKIP(noSmolLm2);
     const auto golden = fixtures::read(fixtures::data("smollm2/top20.safetensors"));
     const json prompts = readJson("top20.json")["prompts"];
+    QCOMPARE(prompts.size(), std::size_t(3));
     for (std::size_t n = 0; n < prompts.size(); ++n) {
         const std::string prefix = "p" + std::to_string(n) + ".";
         const Ids ids = fixtures::ids(golden.at(prefix + "ids"));
@@ -133,7 +134,9 @@ void TestPretrained::smolLm2Greedy()
     if (!m_smolLm2)
         QSKIP(noSmolLm2);
     const auto session = *DecodeSession::create(m_smolLm2);
-    for (const json &one : readJson("greedy.json")["cases"]) {
+    const json cases = readJson("greedy.json")["cases"];
+    QVERIFY(!cases.empty());
+    for (const json &one : cases) {
         Ids prompt;
         if (one.contains("messages")) {
             std::vector<ChatMessage> messages;
@@ -222,13 +225,14 @@ void TestPretrained::stories260kGreedy()
     QVERIFY(model->tokenizer() != nullptr);
     QCOMPARE(model->tokenizer()->size(), std::size_t(512));
     GenerationOptions options;
-    options.maxTokens = 255;
+    options.maxTokens = 256;
     options.ignoreEndOfText = true;
     const auto result = (*DecodeSession::create(model))->generate(Ids{1}, options, {}, {});
     QVERIFY2(result, result ? "" : toString(result.error()).c_str());
     const QString expected = QString::fromStdString(readFile(shared + "/models/stories260K.greedy.txt")).trimmed();
     QVERIFY(!expected.isEmpty());
-    QCOMPARE(QString::fromStdString(result->text).trimmed().left(expected.size()), expected);
+    QCOMPARE(QString::fromStdString(result->text).trimmed().right(60), expected.right(60));
+    QCOMPARE(QString::fromStdString(result->text).trimmed(), expected);
 }
 
 QTEST_GUILESS_MAIN(TestPretrained)
