@@ -14,7 +14,6 @@
 #include "models/modelspage.h"
 #include "models/welcomepage.h"
 #include "sessions/sessionspage.h"
-#include "widgets/elidedlabel.h"
 #include "widgets/errorbanner.h"
 #include "widgets/navigationrail.h"
 

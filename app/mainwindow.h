@@ -21,7 +21,6 @@ namespace lens {
 
 class AppSettings;
 class CompareWorkspace;
-class ElidedLabel;
 class LensDocks;
 class ModelsPage;
 class NavigationRail;
@@ -105,7 +104,7 @@ private:
     QLabel *m_modelStatus = nullptr;
     QLabel *m_deviceStatus = nullptr;
     QLabel *m_savedStatus = nullptr;
-    ElidedLabel *m_selectionStatus = nullptr;
+    QLabel *m_selectionStatus = nullptr;
     QElapsedTimer m_saved;
     QTimer m_savedTimer;
     bool m_notSaved = false;

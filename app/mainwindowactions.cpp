@@ -7,7 +7,6 @@
 #include "mainwindow.h"
 #include "sessions/sessionspage.h"
 #include "tensor/device.h"
-#include "widgets/elidedlabel.h"
 #include "widgets/navigationrail.h"
 
 #include <QActionGroup>
@@ -140,13 +139,14 @@ void MainWindow::makeStatusBar()
     m_modelStatus = new QLabel;
     m_deviceStatus = new QLabel;
     m_savedStatus = new QLabel;
-    m_selectionStatus = new ElidedLabel;
+    m_selectionStatus = new QLabel;
     for (QLabel *label : {m_modelStatus, m_deviceStatus, m_savedStatus}) {
         label->setProperty("muted", true);
         label->setContentsMargins(8, 2, 12, 2);
         statusBar()->addWidget(label);
     }
-    m_selectionStatus->setRole(QPalette::PlaceholderText);
+    m_selectionStatus->setProperty("muted", true);
+    m_selectionStatus->setContentsMargins(8, 2, 12, 2);
     statusBar()->addPermanentWidget(m_selectionStatus);
     statusBar()->setSizeGripEnabled(false);
     const auto devices = availableDevices();

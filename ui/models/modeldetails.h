@@ -13,7 +13,6 @@ class QPushButton;
 
 namespace lens {
 
-class ElidedLabel;
 class ErrorBanner;
 
 class ModelDetails : public QScrollArea {

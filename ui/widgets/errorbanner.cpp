@@ -5,9 +5,9 @@
 #include "widgets/iconbutton.h"
 
 #include <QClipboard>
-#include <QEvent>
 #include <QGuiApplication>
 #include <QHBoxLayout>
+#include <QPainter>
 
 namespace lens {
 
@@ -63,25 +63,15 @@ void ErrorBanner::present(const QString &plain)
 {
     m_plain = plain;
     setAccessibleName(plain);
-    recolour();
     show();
 }
 
-void ErrorBanner::changeEvent(QEvent *event)
-{
-    if (event->type() == QEvent::PaletteChange && !m_plain.isEmpty())
-        recolour();
-    QFrame::changeEvent(event);
-}
-
-void ErrorBanner::recolour()
+void ErrorBanner::paintEvent(QPaintEvent *)
 {
     const Colours colours(palette());
-    const QString sheet = QStringLiteral("lens--ErrorBanner { background: %1; border-left: 3px solid %2; }")
-                              .arg((m_isError ? colours.errorSoft : colours.warningSoft).name(),
-                                   (m_isError ? colours.error : colours.marker).name());
-    if (sheet != styleSheet())
-        setStyleSheet(sheet);
+    QPainter painter(this);
+    painter.fillRect(rect(), m_isError ? colours.errorSoft : colours.warningSoft);
+    painter.fillRect(QRect(0, 0, 3, height()), m_isError ? colours.error : colours.marker);
 }
 
 } // namespace lens

@@ -23,10 +23,9 @@ Q_SIGNALS:
     void dismissed();
 
 protected:
-    void changeEvent(QEvent *event) override;
+    void paintEvent(QPaintEvent *event) override;
 
 private:
-    void recolour();
     void present(const QString &plain);
 
     QLabel *m_text;
