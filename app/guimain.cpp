@@ -1,5 +1,6 @@
 // supralens: the window.
 #include "appsettings.h"
+#include "base/threadwaiting.h"
 #include "bridge/engineapi.h"
 #include "mainwindow.h"
 #include "tensor/device.h"
@@ -26,6 +27,7 @@ QString defaultWorkspace()
 
 int main(int argc, char **argv)
 {
+    lens::restartWithShortSpin(argv);
     QApplication application(argc, argv);
     QApplication::setOrganizationName(QStringLiteral("supralens"));
     QApplication::setApplicationName(QStringLiteral("supralens"));

@@ -156,8 +156,11 @@ void MainWindow::makeStatusBar()
 
 void MainWindow::updateStatus()
 {
-    m_modelStatus->setText(
-        tr("%n model(s) loaded, %1", nullptr, m_library.loadedCount()).arg(formatBytes(m_library.loadedBytes())));
+    const int loaded = m_library.loadedCount();
+    m_modelStatus->setText(loaded == 0 ? tr("no model loaded")
+                           : loaded == 1
+                               ? tr("1 model loaded, %1").arg(formatBytes(m_library.loadedBytes()))
+                               : tr("%1 models loaded, %2").arg(loaded).arg(formatBytes(m_library.loadedBytes())));
     if (m_notSaved)
         m_savedStatus->setText(tr("workspace not saved"));
     else if (!m_saved.isValid())
@@ -166,7 +169,7 @@ void MainWindow::updateStatus()
         m_savedStatus->setText(m_saved.elapsed() < 2000
                                    ? tr("workspace saved")
                                    : tr("workspace saved %1 ago").arg(formatSeconds(double(m_saved.elapsed() / 1000))));
-    QStringList parts{tr("layer %1").arg(m_selection.layer() + 1), tr("head %1").arg(m_selection.head() + 1)};
+    QStringList parts{tr("layer %1").arg(m_selection.layer()), tr("head %1").arg(m_selection.head())};
     if (m_selection.token() != Selection::None)
         parts.append(tr("token %1").arg(m_selection.token()));
     m_selectionStatus->setText(parts.join(QStringLiteral(" · ")));
@@ -180,6 +183,7 @@ void MainWindow::updateTitle()
 
 void MainWindow::resetLayout()
 {
+    showPage(ComparePage);
     m_docks->arrange();
 }
 

@@ -53,8 +53,10 @@ at::Tensor SoftmaxMixer::attend(const at::Tensor &q, const at::Tensor &keys, con
     };
     const bool plain = total == tokens && (m_config.slidingWindow == 0 || tokens <= m_config.slidingWindow);
     std::optional<at::Tensor> mask;
-    if (!plain)
+    if (!plain || q.is_meta())
         mask = reference::causalMask(tokens, total, m_config.slidingWindow, q.device());
+    if (q.is_meta())  // the fused kernel has no meta form in a LibTorch without Python
+        return at::matmul(reference::softmaxAttention(q, expand(keys), *mask, m_scale).to(q.scalar_type()), expand(values));
     return at::scaled_dot_product_attention(q, expand(keys), expand(values), mask, 0.0, plain, m_scale);
 }
 
