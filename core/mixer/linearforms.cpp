@@ -79,7 +79,8 @@ at::Tensor stateNorms(const at::Tensor &k, const at::Tensor &v, const at::Tensor
         const std::int64_t n = std::min(chunk, k.size(2) - first);
         const at::Tensor ks = keys.narrow(2, first, n), vs = values.narrow(2, first, n);
         // k_t^T S_{t-1} v_t, S_{t-1} = gamma^(t-1) S + sum_{j<t} gamma^(t-1-j) k_j v_j^T with t = 1..n in the chunk.
-        at::Tensor before = decayMask(slopes, n).roll(1, 1).tril(-1);
+        const at::Tensor mask = decayMask(slopes, n);
+        const at::Tensor before = at::cat({at::zeros_like(mask.narrow(1, 0, 1)), mask.narrow(1, 0, n - 1)}, 1);
         const at::Tensor products = at::matmul(ks, ks.transpose(-1, -2)) * at::matmul(vs, vs.transpose(-1, -2));
         const at::Tensor entering = at::matmul(ks, state).mul(vs).sum(-1)
                                     * at::outer(slopes, at::arange(0, n, slopes.options())).exp();
