@@ -41,6 +41,7 @@ QDockWidget *LensDocks::wrap(QWidget *content, const QString &objectName)
 
 void LensDocks::arrange()
 {
+    m_aside.clear();
     for (QDockWidget *dock : std::as_const(m_docks)) {
         dock->setFloating(false);
         m_window->addDockWidget(Qt::RightDockWidgetArea, dock);
@@ -49,6 +50,22 @@ void LensDocks::arrange()
     m_window->resizeDocks(m_docks, {220, 200, 380}, Qt::Vertical);
     const int width = m_window->width() < 1500 ? m_window->width() * 36 / 100 : 600;
     m_window->resizeDocks({m_docks.first()}, {width}, Qt::Horizontal);
+}
+
+void LensDocks::setShown(bool shown)
+{
+    if (shown) {
+        for (QDockWidget *dock : std::as_const(m_aside))
+            dock->show();
+        m_aside.clear();
+        return;
+    }
+    for (QDockWidget *dock : std::as_const(m_docks)) {
+        if (dock->isHidden() || m_aside.contains(dock))
+            continue;
+        m_aside.append(dock);
+        dock->hide();
+    }
 }
 
 void LensDocks::wireColumns()

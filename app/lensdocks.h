@@ -29,6 +29,8 @@ public:
 
     /// Right of the centre, one above the other, at their first sizes.
     void arrange();
+    /// The lenses belong to the compare page; elsewhere they step aside and come back as they were.
+    void setShown(bool shown);
     const QList<QDockWidget *> &docks() const { return m_docks; }
     /// Belongs to nobody yet.
     KlStrip *strip() const { return m_strip; }
@@ -54,6 +56,7 @@ private:
     KlStrip *m_strip;
     QList<QDockWidget *> m_docks;
     QStringList m_names;
+    QList<QDockWidget *> m_aside; ///< hidden because another page is on show
 };
 
 } // namespace lens

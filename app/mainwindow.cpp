@@ -306,6 +306,7 @@ void MainWindow::showPage(int page)
 {
     m_rail->setCurrent(page);
     m_pages->setCurrentIndex(page);
+    m_docks->setShown(page == ComparePage);
     if (page == SessionsPage_)
         m_sessionsPage->focusSearch();
     else if (page == ComparePage)
@@ -324,6 +325,7 @@ void MainWindow::rememberColumns()
 
 void MainWindow::closeEvent(QCloseEvent *event)
 {
+    m_docks->setShown(true);
     m_settings.setWindow(saveGeometry(), saveState(layoutVersion));
     if (!m_chat.isBusy()) {
         event->accept();

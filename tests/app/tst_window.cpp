@@ -121,6 +121,7 @@ private Q_SLOTS:
         run.ask(QStringLiteral("fox"));
         QTRY_VERIFY(run.window.chat().column(1).last());
         QTRY_VERIFY(!run.window.chat().isBusy());
+        QTRY_VERIFY(run.window.chat().column(1).last()->answer.generation > 0);
         const RowId kept = run.window.chat().column(1).last()->answer.generation;
         const RowId turn = run.window.chat().column(0).last()->turn;
         run.window.chat().regenerate(0);
@@ -216,8 +217,8 @@ private Q_SLOTS:
         QVERIFY(run.window.chat().column(0).error()->code == ErrorCode::Truncated);
         bool shown = false;
         for (const ErrorBanner *banner : run.window.compare().columnWidget(0)->findChildren<ErrorBanner *>())
-            shown =
-                shown || (banner->isVisibleTo(&run.window) && banner->plainText().contains(QStringLiteral("byte 7")));
+            shown = shown || (banner->isVisibleTo(run.window.compare().columnWidget(0)) &&
+                              banner->plainText().contains(QStringLiteral("byte 7")));
         QVERIFY(shown);
     }
 

@@ -20,8 +20,8 @@ namespace {
 QString makeModel(const QTemporaryDir &folder)
 {
     constexpr qint32 dim = 64, hidden = 128, layers = 2, heads = 4, vocabulary = 512, context = 256;
-    constexpr qint64 floats = vocabulary * dim + layers * (2 * dim + 4 * dim * dim + 3 * dim * hidden) + dim +
-                              context * dim / heads;
+    constexpr qint64 floats =
+        vocabulary * dim + layers * (2 * dim + 4 * dim * dim + 3 * dim * hidden) + dim + context * dim / heads;
     const QString path = folder.filePath("tiny.bin");
     QFile file(path);
     if (!file.open(QIODevice::WriteOnly))

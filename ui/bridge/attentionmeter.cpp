@@ -38,7 +38,7 @@ void AttentionMeter::measure(int first, int second)
     if (std::int64_t(ids.size()) > limit) {
         ids.resize(std::size_t(limit));
         texts = texts.mid(0, limit);
-        notice = tr("The first %n token(s): more would need too much memory", nullptr, int(limit));
+        notice = tr("The first %1: more would need too much memory").arg(tokenCount(limit));
     }
     const std::array<int, 2> columns{first, b ? second : -1};
     m_job = m_runner.run<Pair>(

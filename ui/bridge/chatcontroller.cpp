@@ -388,8 +388,8 @@ void ChatController::updateDifference()
         column(i).setDifferenceIndex(theirs);
         if (mine >= 0 && (earliest < 0 || mine < earliest)) {
             earliest = mine;
-            firstText = reference->answer.tokens[std::size_t(mine)].text;
-            secondText = other->answer.tokens[std::size_t(theirs)].text;
+            firstText = spelling(reference->answer.tokens[std::size_t(mine)]);
+            secondText = spelling(other->answer.tokens[std::size_t(theirs)]);
         }
     }
     column(0).setDifferenceIndex(earliest);

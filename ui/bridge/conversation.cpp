@@ -39,6 +39,17 @@ std::vector<ChatMessage> messagesOf(const std::vector<Exchange> &exchanges, cons
     return messages;
 }
 
+QString spelling(const ShownToken &token)
+{
+    if (!token.text.isEmpty())
+        return token.text;
+    for (const TokenAlternative &alternative : token.alternatives) {
+        if (alternative.id == token.id && !alternative.text.empty())
+            return QString::fromStdString(alternative.text);
+    }
+    return QStringLiteral("#%1").arg(token.id);
+}
+
 std::pair<qsizetype, qsizetype> firstDifference(const std::vector<ShownToken> &first,
                                                 const std::vector<ShownToken> &second, bool sameVocabulary)
 {

@@ -57,4 +57,7 @@ std::vector<ChatMessage> messagesOf(const std::vector<Exchange> &exchanges, cons
 std::pair<qsizetype, qsizetype> firstDifference(const std::vector<ShownToken> &first,
                                                 const std::vector<ShownToken> &second, bool sameVocabulary);
 
+/// The token's text, also when it is half a character and was not shown yet.
+QString spelling(const ShownToken &token);
+
 } // namespace lens

@@ -56,6 +56,11 @@ QString formatSeconds(double seconds)
     return Tr::tr("%1 min %2 s").arg(whole / 60).arg(whole % 60);
 }
 
+QString tokenCount(qint64 count)
+{
+    return count == 1 ? Tr::tr("1 token") : Tr::tr("%1 tokens").arg(QLocale().toString(count));
+}
+
 QString formatPercent(double fraction)
 {
     const double percent = fraction * 100;

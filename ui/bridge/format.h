@@ -15,6 +15,8 @@ QString formatBytes(quint64 bytes);
 QString formatCount(quint64 count);
 /// "8 ms", "1.4 s", "2 min 5 s".
 QString formatSeconds(double seconds);
+/// "1 token", "31 tokens".
+QString tokenCount(qint64 count);
 QString formatPercent(double fraction);
 /// The first six digits of a fingerprint.
 QString shortFingerprint(const std::string &fingerprint);

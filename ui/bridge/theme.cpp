@@ -109,7 +109,6 @@ QString styleSheet(const QPalette &palette)
 QToolTip { color: @text; background: @raised; border: 1px solid @border; padding: 4px; }
 QMainWindow::separator { background: @border; width: 1px; height: 1px; }
 QMainWindow::separator:hover { background: @accent; }
-QDockWidget { titlebar-close-icon: none; }
 QStatusBar { background: @surface; border-top: 1px solid @border; }
 QStatusBar::item { border: none; }
 QMenuBar { background: @surface; border-bottom: 1px solid @border; padding: 2px; }
@@ -140,6 +139,8 @@ QToolButton:focus { border-color: @accent; }
 QToolButton:checked { background: @soft; color: @accent; }
 QToolButton:disabled { color: @muted; }
 QToolButton::menu-indicator { image: none; width: 0; }
+QToolButton[popupMode="1"] { padding-right: 18px; }
+QToolButton::menu-button { border: none; background: transparent; width: 16px; }
 QListView { border: none; background: transparent; outline: none; }
 QListView::item { border-radius: 4px; padding: 4px 6px; color: @text; }
 QListView::item:hover { background: @raised; }

@@ -17,6 +17,21 @@
 #include <algorithm>
 
 namespace lens {
+namespace {
+
+QString endOf(StopReason reason, const QString &count)
+{
+    switch (reason) {
+    case StopReason::Cancelled: return ChatView::tr("stopped after %1").arg(count);
+    case StopReason::MaxTokens: return ChatView::tr("token limit reached, %1; Continue goes on").arg(count);
+    case StopReason::ContextFull: return ChatView::tr("the context is full, %1").arg(count);
+    case StopReason::EndOfText: return ChatView::tr("end of text after %1").arg(count);
+    case StopReason::StopString: return ChatView::tr("stop string after %1").arg(count);
+    }
+    return {};
+}
+
+} // namespace
 
 ChatView::ChatView(Column &column, Selection *selection, int index, QWidget *parent)
     : QAbstractScrollArea(parent), m_column(column), m_selection(selection), m_index(index), m_layout(font()),
@@ -106,16 +121,8 @@ void ChatView::updateCaption()
     case Column::Activity::Idle:
         if (last->answer.interrupted)
             caption = tr("interrupted: the program ended here; Continue goes on");
-        else if (last->answer.reason == StopReason::Cancelled)
-            caption = tr("stopped after %n token(s)", nullptr, int(last->answer.tokens.size()));
-        else if (last->answer.reason == StopReason::MaxTokens)
-            caption = tr("token limit reached (%n); Continue goes on", nullptr, int(last->answer.tokens.size()));
-        else if (last->answer.reason == StopReason::ContextFull)
-            caption = tr("the context is full");
-        else if (last->answer.reason == StopReason::EndOfText)
-            caption = tr("end of text after %n token(s)", nullptr, int(last->answer.tokens.size()));
-        else if (last->answer.reason == StopReason::StopString)
-            caption = tr("stop string after %n token(s)", nullptr, int(last->answer.tokens.size()));
+        else if (last->answer.reason)
+            caption = endOf(*last->answer.reason, tokenCount(qint64(last->answer.tokens.size())));
         setAccessibleDescription(last->answer.text.left(4000));
         break;
     }

@@ -5,6 +5,7 @@
 #include "compare/columnfooter.h"
 #include "compare/modelchooser.h"
 #include "widgets/errorbanner.h"
+#include "widgets/factline.h"
 #include "widgets/iconbutton.h"
 
 #include <QHBoxLayout>
@@ -16,7 +17,8 @@ namespace lens {
 CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, Selection *selection, int index,
                              QWidget *parent)
     : QFrame(parent), m_controller(controller), m_library(library), m_index(index),
-      m_chooser(new ModelChooser(library)), m_stop(new IconButton(QStringLiteral("stop"), tr("Stop this column"))),
+      m_chooser(new ModelChooser(library)), m_facts(new FactLine),
+      m_stop(new IconButton(QStringLiteral("stop"), tr("Stop this column"))),
       m_regenerate(new IconButton(QStringLiteral("regenerate"), tr("Answer again"))),
       m_menu(new IconButton(QStringLiteral("more"), tr("More for this column"))),
       m_only(new IconButton(QStringLiteral("link"), QString())), m_warning(new ErrorBanner), m_error(new ErrorBanner),
@@ -55,9 +57,16 @@ CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, 
 QWidget *CompareColumn::makeHeader()
 {
     auto *header = new QWidget;
-    auto *layout = new QHBoxLayout(header);
-    layout->setContentsMargins(6, 5, 6, 5);
+    auto *rows = new QVBoxLayout(header);
+    rows->setContentsMargins(6, 5, 6, 5);
+    rows->setSpacing(0);
+    auto *layout = new QHBoxLayout;
     layout->setSpacing(1);
+    auto *facts = new QHBoxLayout;
+    facts->setContentsMargins(6, 0, 6, 0);
+    facts->addWidget(m_facts);
+    rows->addLayout(layout);
+    rows->addLayout(facts);
     layout->addWidget(m_chooser, 1);
     layout->addWidget(m_only);
     layout->addWidget(m_stop);
@@ -113,6 +122,7 @@ void CompareColumn::updateModel()
 {
     const quint64 entry = m_controller.chosenModel(m_index);
     m_chooser->setChosen(entry);
+    m_facts->setText(m_chooser->detail());
     const ModelEntry *model = m_library.entry(entry);
     const ModelInfo &info = m_controller.column(m_index).info();
     if (info.untrained)

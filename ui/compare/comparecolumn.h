@@ -10,6 +10,7 @@ namespace lens {
 class ChatController;
 class ColumnFooter;
 class ErrorBanner;
+class FactLine;
 class IconButton;
 class ModelChooser;
 class ModelLibrary;
@@ -42,6 +43,7 @@ private:
     ModelLibrary &m_library;
     int m_index;
     ModelChooser *m_chooser;
+    FactLine *m_facts;
     IconButton *m_stop;
     IconButton *m_regenerate;
     IconButton *m_menu;

@@ -16,12 +16,12 @@ QString columnDetail(const ModelInfo &info)
     if (info.name.empty())
         return {};
     QStringList parts{mixerName(info.mixer)};
+    if (!info.fingerprint.empty())
+        parts.append(shortFingerprint(info.fingerprint));
     if (info.layerCount > 0)
         parts.append(ModelChooser::tr("%1L × %2H").arg(info.layerCount).arg(info.heads));
     if (!info.dtype.empty())
         parts.append(text(info.dtype));
-    if (!info.fingerprint.empty())
-        parts.append(shortFingerprint(info.fingerprint));
     return parts.join(QStringLiteral(" · "));
 }
 
@@ -51,12 +51,12 @@ void ModelChooser::setChosen(quint64 entry)
 
 QSize ModelChooser::sizeHint() const
 {
-    return QSize(200, 2 * fontMetrics().height() + 10);
+    return QSize(200, fontMetrics().height() + 10);
 }
 
 QSize ModelChooser::minimumSizeHint() const
 {
-    return QSize(80, sizeHint().height());
+    return QSize(40, sizeHint().height());
 }
 
 void ModelChooser::paintEvent(QPaintEvent *)
@@ -68,21 +68,13 @@ void ModelChooser::paintEvent(QPaintEvent *)
     painter.drawComplexControl(QStyle::CC_ToolButton, option);
     const Colours colours(palette());
     const int arrow = 12;
-    const QRect room = rect().adjusted(6, 4, -6 - arrow, -4);
-    const int line = fontMetrics().height();
+    const QRect room = rect().adjusted(6, 0, -6 - arrow, 0);
     QFont bold = font();
     bold.setBold(true);
     painter.setFont(bold);
     painter.setPen(m_entry ? colours.text : colours.accent);
-    const QString name = QFontMetrics(bold).elidedText(m_name, Qt::ElideMiddle, room.width());
-    painter.drawText(QRect(room.left(), room.top(), room.width(), line), Qt::AlignVCenter, name);
-    QFont small = font();
-    small.setPointSizeF(font().pointSizeF() * 0.9);
-    painter.setFont(small);
-    painter.setPen(colours.muted);
-    painter.drawText(QRect(room.left(), room.top() + line + 1, room.width(), line), Qt::AlignVCenter,
-                     QFontMetrics(small).elidedText(m_detail, Qt::ElideRight, room.width()));
-    const QPointF tip(rect().right() - 9, room.top() + line / 2.0 + 2);
+    painter.drawText(room, Qt::AlignVCenter, QFontMetrics(bold).elidedText(m_name, Qt::ElideMiddle, room.width()));
+    const QPointF tip(rect().right() - 9, rect().center().y() + 1);
     painter.setRenderHint(QPainter::Antialiasing);
     painter.setPen(QPen(colours.muted, 1.5));
     painter.drawPolyline(QPolygonF{tip + QPointF(-4, -3), tip + QPointF(0, 1), tip + QPointF(4, -3)});

@@ -15,6 +15,8 @@ public:
     explicit ModelChooser(ModelLibrary &library, QWidget *parent = nullptr);
 
     void setChosen(quint64 entry);
+    /// What is known about the model, in one line.
+    const QString &detail() const { return m_detail; }
 
     QSize sizeHint() const override;
     QSize minimumSizeHint() const override;
@@ -36,7 +38,7 @@ private:
     QString m_detail;
 };
 
-/// "SUPRA · 6L × 8H · b771e0".
+/// "SUPRA · b771e0 · 6L × 8H · float32".
 QString columnDetail(const ModelInfo &info);
 
 } // namespace lens

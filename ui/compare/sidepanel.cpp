@@ -36,7 +36,8 @@ void fitHeight(QListView *list, int most)
     int height = 4;
     for (int i = 0; i < rows; ++i)
         height += list->sizeHintForRow(i);
-    list->setFixedHeight(std::max(height, list->fontMetrics().height() + 12));
+    list->setFixedHeight(height);
+    list->setVisible(rows > 0);
 }
 
 } // namespace
@@ -46,6 +47,7 @@ SidePanel::SidePanel(QAbstractItemModel *sessions, QAbstractItemModel *models, Q
       m_models(makeList(models, tr("Models"), 5)), m_generation(new GenerationPanel)
 {
     m_models->setItemDelegate(new ModelDelegate(m_models));
+    m_generation->setSizePolicy(QSizePolicy::Preferred, QSizePolicy::Maximum);
     setWidgetResizable(true);
     setFrameShape(QFrame::NoFrame);
     setHorizontalScrollBarPolicy(Qt::ScrollBarAlwaysOff);

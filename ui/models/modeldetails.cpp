@@ -80,6 +80,7 @@ QWidget *ModelDetails::makeLoading()
           static_cast<QWidget *>(m_progress), static_cast<QWidget *>(m_cancel), static_cast<QWidget *>(m_unload)})
         layout->addWidget(widget);
     layout->addWidget(m_estimate, 1);
+    layout->addStretch();
     connect(m_device, &QComboBox::activated, this, &ModelDetails::updateEstimate);
     connect(m_dtype, &QComboBox::activated, this, &ModelDetails::updateEstimate);
     connect(m_load, &QPushButton::clicked, this, [this] { m_library.load(m_entry, options()); });

@@ -52,7 +52,11 @@ WelcomePage::WelcomePage(QWidget *parent)
     auto *layout = new QVBoxLayout(this);
     layout->setContentsMargins(32, 32, 32, 32);
     layout->addStretch(2);
-    layout->addWidget(box, 0, Qt::AlignHCenter);
+    auto *middle = new QHBoxLayout;
+    middle->addStretch(1);
+    middle->addWidget(box, 100);
+    middle->addStretch(1);
+    layout->addLayout(middle);
     layout->addStretch(3);
     connect(m_get, &QPushButton::clicked, this, &WelcomePage::getModel);
     connect(m_open, &QPushButton::clicked, this, &WelcomePage::openRequested);
