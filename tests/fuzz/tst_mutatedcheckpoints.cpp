@@ -4,9 +4,9 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/writer.h"
 #include "core/checkpoint/handmade.h"
+#include "support/cputimer.h"
 
 #include <ATen/ATen.h>
-#include <QElapsedTimer>
 #include <QTemporaryDir>
 #include <QtTest>
 #include <nlohmann/json.hpp>
@@ -233,7 +233,7 @@ void TestMutatedCheckpoints::survives()
     for (int i = 0; i < kMutations; ++i) {
         fs::remove(path(file)); // file systems flush a file that is emptied and written again
         save(path(file), mutator.mutate(original));
-        QElapsedTimer timer;
+        lens::test::CpuTimer timer;
         timer.start();
         const auto checkpoint = lens::openCheckpoint(folder);
         if (checkpoint) {

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "checkpoint/checkpoint.h"
+#include "support/cputimer.h"
 
-#include <QElapsedTimer>
 #include <QtTest>
 
 namespace refusals {
@@ -14,7 +14,7 @@ constexpr qint64 kQuickMs = 1000;
 /// with this code, naming the place, in words, and quickly.
 inline QString problem(const std::filesystem::path &folder, const std::filesystem::path &file, lens::ErrorCode code)
 {
-    QElapsedTimer timer;
+    lens::test::CpuTimer timer;
     timer.start();
     const auto checkpoint = lens::openCheckpoint(file);
     if (timer.elapsed() >= kQuickMs)

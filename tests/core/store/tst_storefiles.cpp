@@ -3,6 +3,7 @@
 #include "store/filecheck.h"
 #include "store/migrations.h"
 #include "store/tokenwriter.h"
+#include "support/cputimer.h"
 #include "storetest.h"
 
 #include <QFile>
@@ -103,7 +104,7 @@ private Q_SLOTS:
         makeBad(kind);
         const QByteArray before = contents(file());
         for (const bool readOnly : {false, true}) {
-            QElapsedTimer timer;
+            lens::test::CpuTimer timer;
             timer.start();
             const auto opened = Workspace::open(path(), {readOnly});
             QVERIFY(!opened);

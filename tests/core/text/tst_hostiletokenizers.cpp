@@ -1,5 +1,6 @@
 // Tokenizer files that are broken, or were made to do harm: a typed error or a tokenizer that works, never a crash.
 #include "core/text/tokenizerfixtures.h"
+#include "support/cputimer.h"
 #include "text/llama2cvocabulary.h"
 #include "text/sentencepiecemodel.h"
 #include "text/wirereader.h"
@@ -353,7 +354,7 @@ void TestHostileTokenizers::mutations()
             default: content.resize(place()); break;
             }
         }
-        QElapsedTimer timer;
+        lens::test::CpuTimer timer;
         timer.start();
         const auto loaded = loadBytes(folder, name.constData(), content);
         if (loaded) {
@@ -379,7 +380,7 @@ void TestHostileTokenizers::largeTexts()
         const auto loaded = loadTokenizerFile(fixtures::path(file));
         QVERIFY(loaded.has_value());
         for (const std::string &text : texts) {
-            QElapsedTimer timer;
+            lens::test::CpuTimer timer;
             timer.start();
             QVERIFY((*loaded)->encode(text).has_value());
             // About a second on an idle machine; the bound only has to tell linear from quadratic.
