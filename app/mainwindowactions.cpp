@@ -19,6 +19,14 @@
 #include <QStatusBar>
 
 namespace lens {
+namespace {
+
+QString ago(qint64 seconds)
+{
+    return seconds < 60 ? MainWindow::tr("%1 s").arg(seconds) : MainWindow::tr("%1 min").arg(seconds / 60);
+}
+
+} // namespace
 
 void MainWindow::makeMenus()
 {
@@ -168,7 +176,7 @@ void MainWindow::updateStatus()
     else
         m_savedStatus->setText(m_saved.elapsed() < 2000
                                    ? tr("workspace saved")
-                                   : tr("workspace saved %1 ago").arg(formatSeconds(double(m_saved.elapsed() / 1000))));
+                                   : tr("workspace saved %1 ago").arg(ago(m_saved.elapsed() / 1000)));
     QStringList parts{tr("layer %1").arg(m_selection.layer()), tr("head %1").arg(m_selection.head())};
     if (m_selection.token() != Selection::None)
         parts.append(tr("token %1").arg(m_selection.token()));

@@ -106,6 +106,7 @@ private Q_SLOTS:
         QTRY_VERIFY(again.window.chat().column(0).last());
         QCOMPARE(again.window.chat().column(0).last()->answer.text, answer);
         QTRY_VERIFY_WITH_TIMEOUT(again.window.chat().column(0).model() && again.window.chat().column(1).model(), 30000);
+        QTRY_VERIFY_WITH_TIMEOUT(!std::isnan(again.window.chat().column(0).last()->answer.tokens[0].kl), 30000);
         picture(again.window, "reopened");
         again.window.chat().continueAnswer(0);
         QTRY_VERIFY_WITH_TIMEOUT(!again.window.chat().isBusy(), 30000);

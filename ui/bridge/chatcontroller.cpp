@@ -118,6 +118,19 @@ void ChatController::onModelLoaded(quint64 entry)
         m_drivers[std::size_t(i)]->setModel(*loaded->info, loaded->model);
         Q_EMIT columnModelChanged(i);
     }
+    announceRestored();
+}
+
+void ChatController::announceRestored()
+{
+    const auto waits = [](const auto &driver) { return driver->column().last() && !driver->column().model(); };
+    if (m_session == 0 || m_busy || std::any_of(m_drivers.begin(), m_drivers.end(), waits))
+        return;
+    for (int i = 0; i < columnCount(); ++i) {
+        if (m_drivers[std::size_t(i)]->savedNorms.tokens > 0)
+            Q_EMIT stateNorms(i, m_drivers[std::size_t(i)]->savedNorms);
+    }
+    Q_EMIT restored();
 }
 
 void ChatController::setSettings(const GenerationSettings &settings)
@@ -134,6 +147,7 @@ void ChatController::newSession()
     m_regenerations = 0;
     for (auto &driver : m_drivers) {
         driver->row = driver->modelRow = 0;
+        driver->savedNorms = {};
         driver->column().setExchanges({});
         driver->column().setPrompt({}, {});
         driver->column().setError({});
@@ -164,11 +178,11 @@ void ChatController::show(OpenedSession session)
         driver.modelRow = saved.modelRow;
         driver.column().setExchanges(std::move(saved.exchanges));
         driver.showPrompt(std::move(saved.promptIds));
-        if (saved.stateNorms.tokens > 0)
-            Q_EMIT stateNorms(int(i), saved.stateNorms);
+        driver.savedNorms = std::move(saved.stateNorms);
     }
     updateDifference();
     Q_EMIT sessionChanged();
+    announceRestored();
 }
 
 bool ChatController::canSend() const

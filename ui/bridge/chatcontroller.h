@@ -71,11 +71,13 @@ Q_SIGNALS:
     void busyChanged(bool busy);
     void roundFinished();              ///< no column is answering any more
     void sessionChanged();             ///< another one, or its title
+    void restored();                   ///< an opened session and all its models are there
     void sessionSaved(qint64 session); ///< a turn was committed: the list of sessions is out of date
     void notSaved(const lens::Error &error);
 
 private:
     void addDriver();
+    void announceRestored();
     void onModelLoaded(quint64 entry);
     void onColumnFinished();
     void updateDifference();

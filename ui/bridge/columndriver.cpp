@@ -116,6 +116,7 @@ void ColumnDriver::start(GenerationRequest request)
 {
     m_options = request.options;
     m_key = 0;
+    savedNorms = {};
     m_column.setError({});
     m_column.setActivity(Column::Activity::Reading);
     m_request = m_runner.start(std::move(request));

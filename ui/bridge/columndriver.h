@@ -30,6 +30,8 @@ public:
     /// Row of the column in the workspace, and of its model; 0 when not saved yet.
     RowId row = 0;
     RowId modelRow = 0;
+    /// State norms of an opened session's last answer; shown when the model is there.
+    StateNormFrame savedNorms;
 
     /// Answers the last exchange, whose turn has been committed.
     void answer(const QString &systemPrompt, GenerationOptions options);

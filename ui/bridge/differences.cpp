@@ -21,6 +21,7 @@ Differences::Differences(Engine &engine, ChatController &chat, QObject *parent)
     : QObject(parent), m_engine(engine), m_chat(chat), m_runner(1)
 {
     connect(&chat, &ChatController::roundFinished, this, &Differences::start);
+    connect(&chat, &ChatController::restored, this, &Differences::start);
     const auto forget = [this] {
         cancel();
         Q_EMIT cleared({});
