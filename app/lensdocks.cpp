@@ -11,8 +11,17 @@
 
 #include <QDockWidget>
 #include <QMainWindow>
+#include <QTimer>
+#include <algorithm>
 
 namespace lens {
+
+namespace {
+
+const QList<int> kHeights{220, 200, 380};  // pixels, state norms to attention
+constexpr int kLeastHeight = 140;
+
+} // namespace
 
 LensDocks::LensDocks(ChatController &chat, ModelLibrary &library, Differences &differences, AttentionMeter &attention,
                      Selection *selection, QMainWindow *window)
@@ -47,7 +56,7 @@ void LensDocks::arrange()
         m_window->addDockWidget(Qt::RightDockWidgetArea, dock);
         dock->show();
     }
-    m_window->resizeDocks(m_docks, {220, 200, 380}, Qt::Vertical);
+    m_window->resizeDocks(m_docks, kHeights, Qt::Vertical);
     const int width = m_window->width() < 1500 ? m_window->width() * 36 / 100 : 600;
     m_window->resizeDocks({m_docks.first()}, {width}, Qt::Horizontal);
 }
@@ -58,6 +67,7 @@ void LensDocks::setShown(bool shown)
         for (QDockWidget *dock : std::as_const(m_aside))
             dock->show();
         m_aside.clear();
+        QTimer::singleShot(0, this, &LensDocks::relieveSqueezed);
         return;
     }
     for (QDockWidget *dock : std::as_const(m_docks)) {
@@ -66,6 +76,15 @@ void LensDocks::setShown(bool shown)
         m_aside.append(dock);
         dock->hide();
     }
+}
+
+/// Docks that were hidden when the window opened come back with whatever height is left over.
+void LensDocks::relieveSqueezed()
+{
+    if (std::any_of(m_docks.begin(), m_docks.end(), [](const QDockWidget *dock) {
+            return dock->isVisible() && !dock->isFloating() && dock->height() < kLeastHeight;
+        }))
+        m_window->resizeDocks(m_docks, kHeights, Qt::Vertical);
 }
 
 void LensDocks::wireColumns()

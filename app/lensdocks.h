@@ -37,6 +37,7 @@ public:
     AttentionDock *attentionDock() const { return m_attentionDock; }
 
 private:
+    void relieveSqueezed();
     QDockWidget *wrap(QWidget *content, const QString &objectName);
     void wireColumns();
     void wireStates();
