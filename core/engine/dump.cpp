@@ -51,6 +51,7 @@ private:
         case ProbeKind::MixerOut: return asked(DumpKind::MixerOut);
         case ProbeKind::Hidden: return asked(DumpKind::Hidden);
         case ProbeKind::StateNorm:
+        case ProbeKind::Retention:
         case ProbeKind::ZeroFeatures: return false;
         }
         return false;
@@ -129,12 +130,12 @@ Result<NamedTensors> measure(const LanguageModel &model, const ModelInfo &info, 
     });
 }
 
-/// The ending of the names that belong to a word.
+/// The ending of the names that belong to a word; states have names of the family's own.
 std::vector<std::string> endings(DumpKind kind)
 {
     switch (kind) {
     case DumpKind::Logits: return {"logits"};
-    case DumpKind::State: return {".state"};
+    case DumpKind::State: return {};
     case DumpKind::Attention: return {".attn", ".linear_attn"};
     case DumpKind::MixerOut: return {".attn_out"};
     case DumpKind::Hidden: return {".out"};
@@ -142,8 +143,10 @@ std::vector<std::string> endings(DumpKind kind)
     return {};
 }
 
-bool isThere(const NamedTensors &tensors, DumpKind kind)
+bool isThere(const NamedTensors &tensors, DumpKind kind, const ModelInfo &info)
 {
+    if (kind == DumpKind::State)
+        return info.stateBytes > 0;
     return std::ranges::any_of(endings(kind), [&](const std::string &ending) {
         return std::ranges::any_of(tensors, [&](const auto &entry) { return entry.first.ends_with(ending); });
     });
@@ -190,7 +193,7 @@ Result<DumpSummary> dumpTensors(const LoadedModel &model, const TokenBatch &batc
     for (const auto &[name, tensor] : *tensors)
         summary.tensors.push_back({name, tensor.sizes().vec()});
     for (const DumpKind kind : options.kinds) {
-        if (!isThere(*tensors, kind))
+        if (!isThere(*tensors, kind, info))
             summary.absent.push_back(kind);
     }
     summary.written = !model.model()->device().is_meta();

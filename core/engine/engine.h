@@ -9,6 +9,7 @@
 #include "base/result.h"
 #include "convert/conversion.h"
 #include "model/modelinfo.h"
+#include "model/plugininfo.h"
 #include "engine/modelfolders.h"
 #include "engine/sampling.h"
 #include "probe/frames.h"
@@ -32,6 +33,7 @@ struct LoadOptions {
     std::string device = "auto";
     std::string dtype = "auto";
     std::vector<std::string> modelFolders;  ///< where bare names are looked up; empty: standardModelFolders()
+    std::vector<std::string> pluginFolders; ///< where further families are found; empty: the standard ones
 };
 
 struct MemoryEstimate {
@@ -62,6 +64,10 @@ private:
 };
 
 using LoadedModelPtr = std::shared_ptr<const LoadedModel>;
+
+/// Every plugin that is found, opened if it can be. Empty `folders`: the standard ones ($SUPRALENS_PLUGINS, the user's
+/// data folder, the program's own). May start a process to try a plugin that was not there before.
+std::vector<PluginInfo> listPlugins(const std::vector<std::string> &folders = {});
 
 /// Facts from the headers alone, of the model before any conversion that the specification asks for; fingerprint,
 /// device and dtype stay empty, sizes that depend on a dtype are those of float32.
@@ -122,6 +128,7 @@ struct GenerationCallbacks {
     std::function<void(const TokenEvent &)> token;
     ProgressFn progress;                                    ///< prefill, in tokens
     std::function<void(const StateNormFrame &)> stateNorms; ///< empty: not measured
+    std::function<void(const RetentionFrame &)> retention;  ///< empty: not measured
 };
 
 /// One column's conversation with one model: its state, and snapshots of it to go back to.

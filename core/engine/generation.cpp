@@ -33,7 +33,9 @@ Generation::Generation(const LoadedModel &model, SequenceRunner &runner, const G
     const auto &layers = model.info().layers;
     const bool hasState = std::ranges::any_of(layers, [](const LayerInfo &layer) { return layer.mixer != "softmax"; });
     if (callbacks.stateNorms && hasState)
-        m_norms.emplace(model.info(), callbacks.stateNorms);
+        m_collectors.emplace_back(ProbeKind::StateNorm, model.info(), callbacks.stateNorms);
+    if (callbacks.retention && hasRetention(model.info()))
+        m_collectors.emplace_back(ProbeKind::Retention, model.info(), callbacks.retention);
     if (model.tokenizer())
         m_decoder.emplace(model.tokenizer());
 }
@@ -65,8 +67,7 @@ Result<GenerationResult> Generation::run(std::span<const TokenId> prompt)
         m_result.text += m_stopStrings.push(m_decoder->finish());
     m_result.text += m_stopStrings.finish();
     m_runner.takeSnapshot(true);
-    if (m_norms)
-        m_norms->deliver(true);
+    deliver(true);
     m_result.stateBytes = m_runner.state().bytes();
     return std::move(m_result);
 }
@@ -107,11 +108,10 @@ Result<Fed> Generation::prefill(std::span<const TokenId> prompt)
     while (done < prompt.size()) {
         const std::size_t count = std::min(prefillChunk, prompt.size() - done);
         const bool last = done + count == prompt.size();
-        const auto fed = m_runner.feed(prompt.subspan(done, count), last, norms(), m_stop);
+        const auto fed = m_runner.feed(prompt.subspan(done, count), last, m_collectors, m_stop);
         if (!fed || *fed == Fed::Stopped)
             return fed;
-        if (m_norms)
-            m_norms->deliver(true);
+        deliver(true);
         done += count;
         report();
     }
@@ -140,13 +140,12 @@ Result<StopReason> Generation::decode()
         if (reason)
             return *reason;
 
-        const auto fed = m_runner.feed(std::span(&*id, 1), true, norms(), m_stop);
+        const auto fed = m_runner.feed(std::span(&*id, 1), true, m_collectors, m_stop);
         if (!fed)
             return propagate(fed);
         if (*fed == Fed::Stopped)
             return StopReason::Cancelled;
-        if (m_norms)
-            m_norms->deliver(false);
+        deliver(false);
     }
     return StopReason::MaxTokens;
 }
@@ -195,6 +194,12 @@ bool Generation::endsText(TokenId id) const
         return false;
     const SpecialTokens &special = m_model.tokenizer()->special();
     return special.eos == id || std::ranges::find(special.endOfGeneration, id) != special.endOfGeneration.end();
+}
+
+void Generation::deliver(bool now)
+{
+    for (HeadCollector &collector : m_collectors)
+        collector.deliver(now);
 }
 
 double Generation::seconds() const

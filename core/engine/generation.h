@@ -2,7 +2,7 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "engine/normcollector.h"
+#include "engine/headcollector.h"
 #include "engine/sequencerunner.h"
 #include "engine/stopstrings.h"
 
@@ -31,14 +31,14 @@ private:
     std::optional<StopReason> finishEvent(TokenEvent &event);
     bool endsText(TokenId id) const;
     double seconds() const;
-    NormCollector *norms() { return m_norms ? &*m_norms : nullptr; }
+    void deliver(bool now);
 
     const LoadedModel &m_model;
     SequenceRunner &m_runner;
     const GenerationOptions &m_options;
     const GenerationCallbacks &m_callbacks;
     std::stop_token m_stop;
-    std::optional<NormCollector> m_norms;
+    std::vector<HeadCollector> m_collectors;
     std::optional<StreamDecoder> m_decoder;
     StopStrings m_stopStrings;
     std::int64_t m_mostTokens;  ///< that the KV cache has room for

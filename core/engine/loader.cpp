@@ -5,6 +5,7 @@
 #include "engine/modeltext.h"
 #include "engine/specification.h"
 #include "model/architecture.h"
+#include "model/plugins.h"
 #include "tensor/torchbridge.h"
 
 namespace lens {
@@ -17,16 +18,45 @@ struct Source {
     const Architecture *architecture = nullptr;
 };
 
-Result<Source> openSource(const std::string &name, const std::vector<std::string> &folders,
-                          const ArchitectureRegistry &registry)
+std::vector<PluginInfo> addPlugins(ArchitectureRegistry &registry, const std::vector<std::string> &folders)
 {
-    const auto path = resolveModel(name, folders.empty() ? standardModelFolders() : folders);
+    PluginTrials trials = PluginTrials::standard();
+    return openPlugins(folders.empty() ? standardPluginFolders() : folders, trials, registry);
+}
+
+/// Names of plugins that cannot be used, since one of them may be what a checkpoint needs.
+std::string refusedPlugins(const std::vector<PluginInfo> &plugins)
+{
+    std::string names;
+    for (const PluginInfo &plugin : plugins)
+        if (plugin.state == PluginInfo::State::Refused)
+            names += (names.empty() ? "" : ", ") + plugin.name;
+    return names;
+}
+
+/// Built-in families first: no plugin is opened for what they know.
+Result<const Architecture *> findArchitecture(ArchitectureRegistry &registry, const Checkpoint &checkpoint,
+                                              const std::vector<std::string> &pluginFolders)
+{
+    if (const auto builtIn = registry.find(checkpoint))
+        return builtIn;
+    const std::vector<PluginInfo> plugins = addPlugins(registry, pluginFolders);
+    auto found = registry.find(checkpoint);
+    if (const std::string refused = refusedPlugins(plugins); !found && !refused.empty())
+        found.error().advice += "; plugins that cannot be used here: " + refused;
+    return found;
+}
+
+/// `registry` must outlive the result.
+Result<Source> openSource(const std::string &name, const LoadOptions &options, ArchitectureRegistry &registry)
+{
+    const auto path = resolveModel(name, options.modelFolders.empty() ? standardModelFolders() : options.modelFolders);
     if (!path)
         return propagate(path);
     auto checkpoint = openCheckpoint(*path);
     if (!checkpoint)
         return propagate(checkpoint);
-    const auto architecture = registry.find(**checkpoint);
+    const auto architecture = findArchitecture(registry, **checkpoint, options.pluginFolders);
     if (!architecture)
         return propagate(architecture);
     return Source{*path, std::move(*checkpoint), *architecture};
@@ -48,8 +78,8 @@ Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &opt
     const auto type = parseComputeType(options.dtype);
     if (!type)
         return propagate(type);
-    const ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
-    const auto source = openSource(name, options.modelFolders, registry);
+    ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
+    const auto source = openSource(name, options, registry);
     if (!source)
         return propagate(source);
 
@@ -65,7 +95,7 @@ Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &opt
         info.format = inspected->format;
         info.licence = inspected->licence;
     }
-    auto text = loadModelText(*source->checkpoint, info);
+    auto text = loadModelText(*source->checkpoint, *source->architecture, info);
     if (!text)
         return propagate(text);
     addFileFacts(info, *source->checkpoint, source->path);
@@ -94,13 +124,19 @@ std::string convertedFingerprint(const std::string &source, const std::string &c
 
 } // namespace
 
+std::vector<PluginInfo> listPlugins(const std::vector<std::string> &folders)
+{
+    ArchitectureRegistry registry;
+    return addPlugins(registry, folders);
+}
+
 Result<ModelInfo> inspectModel(const std::string &path)
 {
     return guarded(path, [&]() -> Result<ModelInfo> {
         const auto specification = parseSpecification(path);
         if (!specification)
             return propagate(specification);
-        const ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
+        ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
         const auto source = openSource(specification->model, {}, registry);
         if (!source)
             return propagate(source);
@@ -108,7 +144,7 @@ Result<ModelInfo> inspectModel(const std::string &path)
         if (!info)
             return propagate(info);
         addFileFacts(*info, *source->checkpoint, source->path);
-        if (auto text = loadModelText(*source->checkpoint, *info))
+        if (auto text = loadModelText(*source->checkpoint, *source->architecture, *info))
             addTextFacts(*info, *text);
         else
             info->chatTemplateNote = toString(text.error());

@@ -1,9 +1,10 @@
 #include "engine/modelfolders.h"
 
+#include "base/folders.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstdlib>
 #include <filesystem>
 #include <set>
 
@@ -12,24 +13,6 @@ namespace lens {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string environment(const char *name)
-{
-    const char *value = std::getenv(name);
-    return value ? value : "";
-}
-
-std::vector<std::string> splitPath(const std::string &list)
-{
-    std::vector<std::string> parts;
-    for (std::size_t begin = 0; begin <= list.size();) {
-        const std::size_t end = std::min(list.find(':', begin), list.size());
-        if (end > begin)
-            parts.push_back(list.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return parts;
-}
 
 std::string lower(std::string text)
 {
@@ -65,17 +48,11 @@ std::string modelName(const fs::path &path)
 
 std::vector<std::string> standardModelFolders()
 {
-    std::vector<std::string> folders = splitPath(environment("SUPRALENS_MODELS"));
-    std::vector<std::string> data;
-    if (const std::string home = environment("XDG_DATA_HOME"); !home.empty())
-        data.push_back(home);
-    else if (const std::string user = environment("HOME"); !user.empty())
-        data.push_back(user + "/.local/share");
-    const std::string shared = environment("XDG_DATA_DIRS");
-    for (const std::string &folder : splitPath(shared.empty() ? "/usr/local/share:/usr/share" : shared))
-        data.push_back(folder);
-    for (const std::string &folder : data)
-        folders.push_back((fs::path(folder) / "supralens" / "models").string());
+    std::vector<std::string> folders = splitPathList(environmentVariable("SUPRALENS_MODELS"));
+    if (const fs::path user = userDataFolder(); !user.empty())
+        folders.push_back((user / "models").string());
+    for (const fs::path &shared : sharedDataFolders())
+        folders.push_back((shared / "models").string());
     std::erase_if(folders, [](const std::string &folder) {
         std::error_code error;
         return !fs::is_directory(folder, error);

@@ -19,8 +19,10 @@ Result<TokenizerPtr> loadBeside(const fs::path &folder, std::int64_t vocabulary)
     return TokenizerPtr();
 }
 
-Result<TokenizerPtr> loadTokenizerOf(const Checkpoint &checkpoint, const ModelInfo &info)
+Result<TokenizerPtr> loadTokenizerOf(const Checkpoint &checkpoint, const Architecture &architecture, const ModelInfo &info)
 {
+    if (auto own = architecture.loadTokenizer(checkpoint); !own || *own)
+        return own;
     if (auto vocabulary = checkpoint.vocabulary())
         return makeTokenizer(std::move(*vocabulary), checkpoint.path().string());
     std::error_code error;
@@ -41,9 +43,9 @@ Result<TokenizerPtr> loadTokenizerOf(const Checkpoint &checkpoint, const ModelIn
 
 } // namespace
 
-Result<ModelText> loadModelText(const Checkpoint &checkpoint, const ModelInfo &info)
+Result<ModelText> loadModelText(const Checkpoint &checkpoint, const Architecture &architecture, const ModelInfo &info)
 {
-    auto tokenizer = loadTokenizerOf(checkpoint, info);
+    auto tokenizer = loadTokenizerOf(checkpoint, architecture, info);
     if (!tokenizer)
         return propagate(tokenizer);
     ModelText text;

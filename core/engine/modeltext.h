@@ -2,6 +2,7 @@
 #pragma once
 
 #include "checkpoint/checkpoint.h"
+#include "model/architecture.h"
 #include "model/modelinfo.h"
 #include "text/chattemplate.h"
 #include "text/tokenizer.h"
@@ -16,8 +17,8 @@ struct ModelText {
     std::string chatTemplateNote;
 };
 
-/// The vocabulary inside the file, else the tokenizer beside it. ErrorCode::Mismatch when the tokenizer has ids that
+/// The family's own kind of tokenizer, else the vocabulary inside the file, else the tokenizer beside it. ErrorCode::Mismatch when the tokenizer has ids that
 /// the model has no embedding for.
-Result<ModelText> loadModelText(const Checkpoint &checkpoint, const ModelInfo &info);
+Result<ModelText> loadModelText(const Checkpoint &checkpoint, const Architecture &architecture, const ModelInfo &info);
 
 } // namespace lens

@@ -94,8 +94,10 @@ Result<std::vector<FormCheck>> checkForms(const std::string &folder, std::stop_t
 {
     if (const Result<void> written = writeModel(folder); !written)
         return propagate(written);
-    const Result<LoadedModelPtr> source =
-        loadModel(folder, {.device = "cpu", .dtype = "float32", .modelFolders = {}}, stop);
+    LoadOptions options;
+    options.device = "cpu";
+    options.dtype = "float32";
+    const Result<LoadedModelPtr> source = loadModel(folder, options, stop);
     if (!source)
         return propagate(source);
     std::vector<FormCheck> checks;

@@ -20,20 +20,26 @@ bool hasUnshortenableLayer(const ModelState &state)
     return false;
 }
 
-/// Measures state norms for the collector and ends the pass when asked to stop.
+/// Measures what the collectors want and ends the pass when asked to stop.
 class FeedProbe final : public StopProbe {
 public:
-    FeedProbe(std::stop_token stop, NormCollector *norms) : StopProbe(std::move(stop)), m_norms(norms) {}
+    FeedProbe(std::stop_token stop, std::span<HeadCollector> collectors)
+        : StopProbe(std::move(stop)), m_collectors(collectors) {}
 
-    void offer(ProbeKind, std::int64_t layer, const at::Tensor &value) override { m_norms->offer(layer, value); }
+    void offer(ProbeKind kind, std::int64_t layer, const at::Tensor &value) override
+    {
+        for (HeadCollector &collector : m_collectors)
+            if (collector.wants(kind, layer))
+                collector.offer(layer, value);
+    }
 
 private:
     bool wantsValue(ProbeKind kind, std::int64_t layer) const override
     {
-        return m_norms && kind == ProbeKind::StateNorm && m_norms->wants(layer);
+        return std::ranges::any_of(m_collectors, [&](const HeadCollector &one) { return one.wants(kind, layer); });
     }
 
-    NormCollector *m_norms;
+    std::span<HeadCollector> m_collectors;
 };
 
 } // namespace
@@ -77,13 +83,13 @@ std::int64_t SequenceRunner::rewindUnguarded(std::span<const TokenId> prompt)
     return static_cast<std::int64_t>(m_ids.size());
 }
 
-Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits, NormCollector *norms,
-                                 std::stop_token stop)
+Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
+                                 std::span<HeadCollector> collectors, std::stop_token stop)
 {
     const auto position = static_cast<std::int64_t>(m_ids.size());
-    if (norms)
-        norms->begin(position, static_cast<std::int64_t>(ids.size()));
-    FeedProbe probe(std::move(stop), norms);
+    for (HeadCollector &collector : collectors)
+        collector.begin(position, static_cast<std::int64_t>(ids.size()));
+    FeedProbe probe(std::move(stop), collectors);
     auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
         const c10::NoGradGuard noGrad;
         const std::vector<std::int64_t> wide(ids.begin(), ids.end());
@@ -105,8 +111,8 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits, 
         return Fed::All;
     });
     if (!fed || *fed == Fed::Stopped) {
-        if (norms)
-            norms->discard();
+        for (HeadCollector &collector : collectors)
+            collector.discard();
         recover(position);
         return fed;
     }

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "engine/logits.h"
-#include "engine/normcollector.h"
+#include "engine/headcollector.h"
 #include "engine/snapshots.h"
 #include "model/languagemodel.h"
 
@@ -35,7 +35,7 @@ public:
 
     /// Feeds tokens (not empty) in one pass. A stop request is heeded between layers; the sequence then goes back to
     /// where it was if the state can be shortened, else to the last snapshot of it. So it does after an error.
-    Result<Fed> feed(std::span<const TokenId> ids, bool wantLogits, NormCollector *norms, std::stop_token stop);
+    Result<Fed> feed(std::span<const TokenId> ids, bool wantLogits, std::span<HeadCollector> collectors, std::stop_token stop);
 
     /// Remembers this point, unless the state can be shortened and needs no snapshots.
     void takeSnapshot(bool lasting);

@@ -3,7 +3,10 @@
 #include "model/llamaarchitecture.h"
 #include "model/nativearchitecture.h"
 #include "model/openlmarchitecture.h"
+#include "tensor/torchbridge.h"
 
+#include <algorithm>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
 namespace lens {
@@ -35,13 +38,21 @@ void ArchitectureRegistry::add(std::unique_ptr<const Architecture> architecture)
     m_architectures.push_back(std::move(architecture));
 }
 
+void ArchitectureRegistry::append(ArchitectureRegistry other)
+{
+    std::ranges::move(other.m_architectures, std::back_inserter(m_architectures));
+}
+
 Result<const Architecture *> ArchitectureRegistry::find(const Checkpoint &checkpoint) const
 {
-    for (const auto &architecture : m_architectures)
-        if (architecture->recognises(checkpoint))
+    for (const auto &architecture : m_architectures) {
+        const Result<bool> recognised = guarded(
+            checkpoint.path().string(), [&]() -> Result<bool> { return architecture->recognises(checkpoint); });
+        if (recognised && *recognised)
             return architecture.get();
+    }
     return fail(ErrorCode::Unsupported, "the model is " + whatItSays(checkpoint) + ", which no architecture here can run",
-                checkpoint.path().string(), "Llama, Mistral and open_lm models are built in");
+                checkpoint.path().string(), "Llama, Mistral and open_lm models are built in, other families come as plugins");
 }
 
 } // namespace lens

@@ -5,6 +5,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/languagemodel.h"
 #include "tensor/device.h"
+#include "text/tokenizer.h"
 
 #include <memory>
 #include <stop_token>
@@ -32,6 +33,10 @@ public:
     virtual Result<ModelInfo> inspect(const Checkpoint &checkpoint) const = 0;
 
     virtual Result<LanguageModelPtr> build(const Checkpoint &checkpoint, const BuildOptions &options) const = 0;
+
+    /// A tokenizer of the family's own kind that belongs to the checkpoint; null when it has none, and the usual
+    /// places are looked through.
+    virtual Result<TokenizerPtr> loadTokenizer(const Checkpoint &) const { return TokenizerPtr(); }
 };
 
 class ArchitectureRegistry {
@@ -40,8 +45,10 @@ public:
     static ArchitectureRegistry withBuiltins();
 
     void add(std::unique_ptr<const Architecture> architecture);
+    void append(ArchitectureRegistry other);
 
-    /// ErrorCode::Unsupported when none recognises it, naming what the checkpoint says it is.
+    /// The first that recognises it; one that throws does not. ErrorCode::Unsupported when none does, naming what the
+    /// checkpoint says it is.
     Result<const Architecture *> find(const Checkpoint &checkpoint) const;
 
     const std::vector<std::unique_ptr<const Architecture>> &all() const { return m_architectures; }

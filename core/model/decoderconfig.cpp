@@ -65,6 +65,7 @@ nlohmann::json toJson(const RopeConfig &rope)
             {"scaling", nameIn(kScalings, rope.scaling)}, {"factor", rope.factor},
             {"low_frequency_factor", rope.lowFrequencyFactor}, {"high_frequency_factor", rope.highFrequencyFactor},
             {"beta_fast", rope.betaFast}, {"beta_slow", rope.betaSlow}, {"attention_factor", rope.attentionFactor},
+            {"whole_dimensions", rope.wholeDimensions},
             {"original_context", rope.originalContext}, {"divisors", rope.divisors}};
 }
 
@@ -136,6 +137,7 @@ RopeConfig ropeFrom(ConfigReader &outer, const std::string &where)
     rope.betaFast = reader.number("beta_fast", 1e-6, 1e9, 32);
     rope.betaSlow = reader.number("beta_slow", 1e-6, 1e9, 1);
     rope.attentionFactor = reader.number("attention_factor", 0, 1e6, 0);
+    rope.wholeDimensions = reader.boolean("whole_dimensions", true);
     rope.originalContext = reader.integer("original_context", 0, std::int64_t{1} << 40, 0);
     rope.divisors = numbers(reader, "divisors");
     adopt(outer, reader);

@@ -32,6 +32,17 @@ std::int64_t headSize(ConfigReader &reader, std::int64_t hidden, std::int64_t he
     return 1;
 }
 
+/// YaRN's factor on queries and keys; 0 where only the scaling factor determines it.
+double yarnAttentionFactor(ConfigReader &scaling, double factor)
+{
+    const double given = scaling.number("attention_factor", 0, 1e6, 0.0);
+    const double mscale = scaling.number("mscale", 0, 1e6, 0.0), allDimensions = scaling.number("mscale_all_dim", 0, 1e6, 0.0);
+    if (given > 0 || mscale == 0 || allDimensions == 0)
+        return given;
+    const double growth = 0.1 * std::log(std::max(factor, 1.0));
+    return (mscale * growth + 1) / (allDimensions * growth + 1);
+}
+
 /// The rope section that transformers 4 (rope_theta, rope_scaling) and 5 (rope_parameters) write.
 RopeConfig huggingFaceRope(ConfigReader &reader, std::int64_t headDim, std::int64_t context)
 {
@@ -46,6 +57,10 @@ RopeConfig huggingFaceRope(ConfigReader &reader, std::int64_t headDim, std::int6
     const double part = reader.number("partial_rotary_factor", 0.01, 1, 1.0);
     rope.dimensions = static_cast<std::int64_t>(static_cast<double>(headDim) * part);
     const std::string type = scaling.text("rope_type", scaling.text("type", "default"));
+    const auto originalContext = [&] {  // beside the section it outranks the one within
+        constexpr const char *key = "original_max_position_embeddings";
+        return reader.has(key) ? reader.integer(key, 1, kMostContext) : scaling.integer(key, 1, kMostContext, context);
+    };
     if (type == "linear") {
         rope.scaling = RopeConfig::Scaling::Linear;
         rope.factor = scaling.number("factor", 1e-6, 1e9);
@@ -54,16 +69,17 @@ RopeConfig huggingFaceRope(ConfigReader &reader, std::int64_t headDim, std::int6
         rope.factor = scaling.number("factor", 1e-6, 1e9);
         rope.lowFrequencyFactor = scaling.number("low_freq_factor", 1e-6, 1e9);
         rope.highFrequencyFactor = scaling.number("high_freq_factor", 1e-6, 1e9);
-        rope.originalContext = scaling.integer("original_max_position_embeddings", 1, kMostContext);
+        rope.originalContext = originalContext();
         if (rope.highFrequencyFactor == rope.lowFrequencyFactor)
             scaling.reject(ErrorCode::Malformed, "\"high_freq_factor\" equals \"low_freq_factor\"");
     } else if (type == "yarn") {
         rope.scaling = RopeConfig::Scaling::Yarn;
-        rope.factor = scaling.number("factor", 1e-6, 1e9);
-        rope.originalContext = scaling.integer("original_max_position_embeddings", 1, kMostContext, context);
+        rope.originalContext = originalContext();
+        rope.factor = scaling.number("factor", 1e-6, 1e9, static_cast<double>(context) / static_cast<double>(rope.originalContext));
         rope.betaFast = scaling.number("beta_fast", 1e-6, 1e9, 32.0);
         rope.betaSlow = scaling.number("beta_slow", 1e-6, 1e9, 1.0);
-        rope.attentionFactor = scaling.number("attention_factor", 0, 1e6, 0.0);
+        rope.attentionFactor = yarnAttentionFactor(scaling, rope.factor);
+        rope.wholeDimensions = scaling.boolean("truncate", true);
     } else if (type != "default") {
         scaling.reject(ErrorCode::Unsupported, "the RoPE scaling \"" + type + "\" is not supported",
                        "none, linear, llama3 and yarn are");

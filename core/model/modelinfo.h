@@ -9,9 +9,17 @@ namespace lens {
 
 /// What mixes tokens in one layer, and its per-head decay.
 struct LayerInfo {
-    std::string mixer;          ///< "softmax", "supra", "t2r", "linear"
-    std::vector<double> gamma;  ///< decay per query head, 1 = none; empty where decay is not defined
+    std::string mixer;          ///< "softmax", "supra", "t2r", "linear", or a plugin's own
+    std::vector<double> gamma;  ///< decay per query head, 1 = none; empty where there is no such number
+    std::vector<double> channelGamma;  ///< [heads x channels]: fixed decays that differ inside a head; else empty
+    bool decayVaries = false;   ///< the decay depends on the input: see ProbeKind::Retention
     std::int64_t slidingWindow = 0;  ///< softmax only; 0 = none
+};
+
+/// A quantity that a family does not have.
+struct Undefined {
+    std::string quantity;  ///< "state norm", "decay", "attention", "zero features", "conversion"
+    std::string reason;    ///< completes "not defined for this family, because ..."
 };
 
 struct ModelInfo {
@@ -43,8 +51,19 @@ struct ModelInfo {
     std::string chatTemplateNote;         ///< why a template that is there cannot be used
 
     std::vector<LayerInfo> layers;
+    std::vector<Undefined> undefined;     ///< what probes and views cannot show, and why
+    std::string headMeaning;              ///< what is shown as a head where there are none ("64 channels"); else empty
 
     bool isRecurrent() const { return kvBytesPerToken == 0; }
 };
+
+/// Whether a layer offers ProbeKind::Retention: its decay is more than one fixed number per head.
+inline bool hasRetention(const ModelInfo &info)
+{
+    for (const LayerInfo &layer : info.layers)
+        if (layer.decayVaries || !layer.channelGamma.empty())
+            return true;
+    return false;
+}
 
 } // namespace lens

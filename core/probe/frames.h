@@ -8,15 +8,20 @@
 
 namespace lens {
 
-/// Frobenius norm of every head's recurrent state after each token. values[(token * layers + layer) * heads + head];
-/// NaN for softmax layers, which have no state.
-struct StateNormFrame {
+/// One number per token, layer and head: values[(token * layers + layer) * heads + head], NaN where there is none.
+struct HeadFrame {
     std::int64_t firstToken = 0;
     std::int64_t tokens = 0;
     std::int64_t layers = 0;
     std::int64_t heads = 0;
     std::vector<float> values;
 };
+
+/// Frobenius norm of every head's recurrent state after each token; NaN for softmax layers, which have no state.
+using StateNormFrame = HeadFrame;
+
+/// Share of the state's norm that each token's decay left; see ProbeKind::Retention.
+using RetentionFrame = HeadFrame;
 
 /// Rows x columns, row-major.
 struct Matrix {

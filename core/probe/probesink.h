@@ -8,6 +8,8 @@ namespace lens {
 
 enum class ProbeKind {
     StateNorm,     ///< [B,H,T] Frobenius norm of the recurrent state after each token of the call
+    Retention,     ///< [B,H,T] share of the state's norm that a step's decay leaves, ||A_t * S_{t-1}|| / ||S_{t-1}||, where
+                   ///< the decay depends on the input or differs inside a head; NaN for the first token of all
     Attention,     ///< [B,H,T,T] probabilities (softmax) or the implied signed matrix A_ij (linear), decay included;
                    ///< offered only for calls at position 0
     ZeroFeatures,  ///< [H] share of zero entries of phi(k) before RoPE

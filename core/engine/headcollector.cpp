@@ -1,4 +1,4 @@
-#include "engine/normcollector.h"
+#include "engine/headcollector.h"
 
 #include <algorithm>
 #include <chrono>
@@ -19,20 +19,20 @@ double now()
 
 } // namespace
 
-NormCollector::NormCollector(const ModelInfo &info, std::function<void(const StateNormFrame &)> deliver)
-    : m_heads(info.heads), m_deliver(std::move(deliver)), m_lastDelivery(now())
+HeadCollector::HeadCollector(ProbeKind kind, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver)
+    : m_kind(kind), m_heads(info.heads), m_deliver(std::move(deliver)), m_lastDelivery(now())
 {
     for (const LayerInfo &layer : info.layers)
         m_recurrent.push_back(layer.mixer != "softmax");
     m_recurrent.resize(static_cast<std::size_t>(info.layerCount), true);
 }
 
-bool NormCollector::wants(std::int64_t layer) const
+bool HeadCollector::wants(ProbeKind kind, std::int64_t layer) const
 {
-    return layer < static_cast<std::int64_t>(m_recurrent.size()) && m_recurrent[static_cast<std::size_t>(layer)];
+    return kind == m_kind && layer < static_cast<std::int64_t>(m_recurrent.size()) && m_recurrent[static_cast<std::size_t>(layer)];
 }
 
-void NormCollector::begin(std::int64_t first, std::int64_t tokens)
+void HeadCollector::begin(std::int64_t first, std::int64_t tokens)
 {
     if (m_frame.tokens > 0 && m_frame.firstToken + m_frame.tokens != first)
         deliver(true);
@@ -46,27 +46,27 @@ void NormCollector::begin(std::int64_t first, std::int64_t tokens)
     m_frame.values.resize(static_cast<std::size_t>(m_frame.tokens * m_frame.layers * m_frame.heads), std::nanf(""));
 }
 
-void NormCollector::offer(std::int64_t layer, const at::Tensor &value)
+void HeadCollector::offer(std::int64_t layer, const at::Tensor &value)
 {
-    const at::Tensor norms = value.detach()[0].to(at::kCPU, at::kFloat).contiguous();
-    const std::int64_t heads = std::min(m_heads, norms.size(0));
-    const std::int64_t tokens = std::min(m_current, norms.size(1));
-    const float *from = norms.const_data_ptr<float>();
+    const at::Tensor numbers = value.detach()[0].to(at::kCPU, at::kFloat).contiguous();
+    const std::int64_t heads = std::min(m_heads, numbers.size(0));
+    const std::int64_t tokens = std::min(m_current, numbers.size(1));
+    const float *from = numbers.const_data_ptr<float>();
     const std::int64_t first = m_frame.tokens - m_current;
     for (std::int64_t token = 0; token < tokens; ++token)
         for (std::int64_t head = 0; head < heads; ++head)
             m_frame.values[static_cast<std::size_t>(((first + token) * m_frame.layers + layer) * m_heads + head)] =
-                from[head * norms.size(1) + token];
+                from[head * numbers.size(1) + token];
 }
 
-void NormCollector::discard()
+void HeadCollector::discard()
 {
     m_frame.tokens -= m_current;
     m_current = 0;
     m_frame.values.resize(static_cast<std::size_t>(m_frame.tokens * m_frame.layers * m_frame.heads));
 }
 
-void NormCollector::deliver(bool atOnce)
+void HeadCollector::deliver(bool atOnce)
 {
     m_current = 0;
     const double time = now();

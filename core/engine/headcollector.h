@@ -1,4 +1,4 @@
-// Gathers the norms of recurrent states that a forward pass offers, into frames for the views.
+// Gathers one quantity per token, layer and head that a forward pass offers, into frames for the views.
 #pragma once
 
 #include "model/modelinfo.h"
@@ -9,11 +9,11 @@
 
 namespace lens {
 
-class NormCollector {
+class HeadCollector {
 public:
-    NormCollector(const ModelInfo &info, std::function<void(const StateNormFrame &)> deliver);
+    HeadCollector(ProbeKind kind, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver);
 
-    bool wants(std::int64_t layer) const;
+    bool wants(ProbeKind kind, std::int64_t layer) const;
 
     /// `value` is [B,H,T]; batch row 0 is kept.
     void offer(std::int64_t layer, const at::Tensor &value);
@@ -26,10 +26,11 @@ public:
     void deliver(bool now);
 
 private:
+    ProbeKind m_kind;
     std::vector<bool> m_recurrent;  ///< per layer
     std::int64_t m_heads;
-    std::function<void(const StateNormFrame &)> m_deliver;
-    StateNormFrame m_frame;          ///< not yet handed on
+    std::function<void(const HeadFrame &)> m_deliver;
+    HeadFrame m_frame;          ///< not yet handed on
     std::int64_t m_current = 0;      ///< tokens of m_frame that belong to the pass under way
     double m_lastDelivery = 0;
 };
