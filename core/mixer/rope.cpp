@@ -1,5 +1,6 @@
 #include "mixer/rope.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
 
@@ -30,8 +31,9 @@ at::Tensor yarnScaled(const at::Tensor &inverse, const RopeConfig &config)
         return dims * std::log(static_cast<double>(config.originalContext) / (rotations * 2 * std::numbers::pi))
                / (2 * std::log(config.base));
     };
-    const double low = std::max(std::floor(correction(config.betaFast)), 0.0);
-    double high = std::min(std::ceil(correction(config.betaSlow)), dims - 1);
+    const double fast = correction(config.betaFast), slow = correction(config.betaSlow);
+    const double low = std::max(config.wholeDimensions ? std::floor(fast) : fast, 0.0);
+    double high = std::min(config.wholeDimensions ? std::ceil(slow) : slow, dims - 1);
     if (high == low)
         high += 0.001;
     const at::Tensor ramp = ((at::arange(config.dimensions / 2, at::kFloat) - low) / (high - low)).clamp(0, 1);
@@ -62,7 +64,7 @@ Rope::Rope(const RopeConfig &config, const at::Device &device)
         return;
     m_inverse = scaledFrequencies(config).to(device);
     if (config.scaling == RopeConfig::Scaling::Yarn)
-        m_magnitude = config.attentionFactor > 0 ? config.attentionFactor : 0.1 * std::log(config.factor) + 1.0;
+        m_magnitude = config.attentionFactor > 0 ? config.attentionFactor : 0.1 * std::log(std::max(config.factor, 1.0)) + 1.0;
 }
 
 at::Tensor Rope::apply(const at::Tensor &x, std::int64_t position) const

@@ -24,7 +24,8 @@ struct RopeConfig {
     Scaling scaling = Scaling::None;
     double factor = 1.0;          ///< Linear: angles divided by it
     double lowFrequencyFactor = 1.0, highFrequencyFactor = 4.0;  ///< Llama3
-    double betaFast = 32.0, betaSlow = 1.0, attentionFactor = 0.0;  ///< Yarn; attentionFactor 0 = 0.1 ln(factor) + 1
+    double betaFast = 32.0, betaSlow = 1.0, attentionFactor = 0.0;  ///< Yarn; attentionFactor 0 = 0.1 ln(max(factor, 1)) + 1
+    bool wholeDimensions = true;  ///< Yarn: the ramp's ends are rounded outwards to whole dimensions
     std::int64_t originalContext = 0;                            ///< Llama3 and Yarn, tokens
     std::vector<double> divisors;  ///< GGUF rope_freqs: one per frequency, dividing it; empty = none
 
