@@ -3,6 +3,7 @@
 #include "mixer/linearmixer.h"
 #include "mixer/softmaxmixer.h"
 #include "model/feedforward.h"
+#include "model/weightloader.h"
 #include "tensor/torchbridge.h"
 
 #include <algorithm>
@@ -59,33 +60,21 @@ void addMixer(Shapes &shapes, const std::string &name, const MixerConfig &mixer,
         addFeatureMap(shapes, name + ".feature_map_k", mixer, mixer.kvHeads);
 }
 
-std::string text(at::IntArrayRef shape)
-{
-    std::string joined;
-    for (const std::int64_t size : shape)
-        joined += (joined.empty() ? "" : "x") + std::to_string(size);
-    return "[" + joined + "]";
-}
-
 Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const std::string &where)
 {
     for (const auto &[name, shape] : requiredTensors(config)) {
         const auto found = weights.find(name);
         if (found == weights.end())
             return fail(ErrorCode::Mismatch, "the tensor is missing", where + ", " + name);
-        if (found->second.sizes() != at::IntArrayRef(shape))
-            return fail(ErrorCode::Mismatch,
-                        "the tensor is " + text(found->second.sizes()) + " where the configuration says " + text(shape),
-                        where + ", " + name);
+        if (auto fits = checkShape(found->second.sizes().vec(), shape, where + ", " + name); !fits)
+            return fits;
     }
     for (const auto &[name, tensor] : weights) {
         const auto weight = name.ends_with(".bias") ? weights.find(name.substr(0, name.size() - 4) + "weight") : weights.end();
         if (weight != weights.end() && (tensor.dim() == 0 || tensor.size(0) != weight->second.size(0)))
-            return fail(ErrorCode::Mismatch, "the bias is " + text(tensor.sizes()) + ", its weight has "
-                        + std::to_string(weight->second.size(0)) + " rows", where + ", " + name);
-        if (tensor.device().is_cpu() && !std::isfinite(tensor.sum(at::kDouble).item<double>()))
-            return fail(ErrorCode::Malformed, "the tensor holds NaN or infinity", where + ", " + name,
-                        "the file is damaged or its training diverged");
+            return checkShape(tensor.sizes().vec(), {weight->second.size(0)}, where + ", " + name);
+        if (auto finite = checkFinite(tensor, where + ", " + name); !finite)
+            return finite;
     }
     return {};
 }
@@ -265,7 +254,7 @@ ModelInfo describe(const DecoderConfig &config, std::uint64_t elementBytes)
     info.valueDim = first.valueDim;
     info.mixer = name(first.kind);
     for (const MixerConfig &mixer : config.layers) {
-        info.layers.push_back({std::string(name(mixer.kind)), gammas(mixer), mixer.slidingWindow});
+        info.layers.push_back({std::string(name(mixer.kind)), gammas(mixer), {}, false, mixer.slidingWindow});
         if (mixer.kind != first.kind)
             info.mixer = "hybrid";
         if (mixer.isLinear())

@@ -1,16 +1,14 @@
 #include "model/weightplan.h"
 
 #include "model/decoder.h"
+#include "model/weightloader.h"
 #include "tensor/torchbridge.h"
+
+#include <set>
 
 namespace lens {
 
 namespace {
-
-DType storedAs(at::ScalarType type)
-{
-    return type == at::kBFloat16 ? DType::BF16 : type == at::kHalf ? DType::F16 : DType::F32;
-}
 
 Result<at::Tensor> rowsOf(const at::Tensor &whole, const WeightSource &source, const std::string &where)
 {
@@ -27,30 +25,18 @@ Result<LanguageModelPtr> buildDecoder(const Checkpoint &checkpoint, const Decode
 {
     const std::string where = checkpoint.path().string();
     return guarded(where, [&]() -> Result<LanguageModelPtr> {
-        const at::Device device = toTorch(options.device);
-        const DType type = storedAs(toTorch(options.type, options.device));
-        NamedTensors loaded, weights;
-        Progress progress{"reading weights", 0, 0};
+        std::uint64_t total = 0;
+        std::set<std::string> counted;
         for (const auto &[name, source] : plan.weights)
-            if (const TensorInfo *info = checkpoint.find(source.stored))
-                progress.total += info->bytes;
+            if (const TensorInfo *info = checkpoint.find(source.stored); info && counted.insert(source.stored).second)
+                total += info->bytes;
+        WeightLoader loader(checkpoint, options, total);
+        NamedTensors weights;
         for (const auto &[name, source] : plan.weights) {
-            if (options.stop.stop_requested())
-                return fail(ErrorCode::Cancelled, "loading was cancelled", where);
-            if (!loaded.contains(source.stored)) {
-                const TensorInfo *info = checkpoint.find(source.stored);
-                if (!info)
-                    return fail(ErrorCode::Mismatch, "the tensor is missing", where + ", " + source.stored,
-                                "the file is incomplete, or its configuration belongs to another model");
-                auto tensor = checkpoint.load(source.stored, type);
-                if (!tensor)
-                    return propagate(tensor);
-                loaded.emplace(source.stored, tensor->to(device));
-                progress.done += info->bytes;
-                if (options.progress)
-                    options.progress(progress);
-            }
-            auto rows = rowsOf(loaded.at(source.stored), source, where);
+            const auto tensor = loader.load(source.stored);
+            if (!tensor)
+                return propagate(tensor);
+            auto rows = rowsOf(*tensor, source, where);
             if (!rows)
                 return propagate(rows);
             weights.emplace(name, *rows);

@@ -1,0 +1,113 @@
+#include "model/weightloader.h"
+
+#include "tensor/torchbridge.h"
+
+#include <cmath>
+#include <set>
+
+namespace lens {
+
+namespace {
+
+DType storedAs(at::ScalarType type)
+{
+    return type == at::kBFloat16 ? DType::BF16 : type == at::kHalf ? DType::F16 : DType::F32;
+}
+
+std::string text(const std::vector<std::int64_t> &shape)
+{
+    std::string joined;
+    for (const std::int64_t size : shape)
+        joined += (joined.empty() ? "" : "x") + std::to_string(size);
+    return "[" + joined + "]";
+}
+
+tl::unexpected<Error> missing(const std::string &where)
+{
+    return fail(ErrorCode::Mismatch, "the tensor is missing", where,
+                "the file is incomplete, or its configuration belongs to another model");
+}
+
+} // namespace
+
+Result<void> checkShape(const std::vector<std::int64_t> &is, const std::vector<std::int64_t> &wanted, const std::string &where)
+{
+    if (is == wanted)
+        return {};
+    return fail(ErrorCode::Mismatch, "the tensor is " + text(is) + " where the configuration says " + text(wanted), where,
+                "the configuration belongs to another model");
+}
+
+Result<void> checkFinite(const at::Tensor &tensor, const std::string &where)
+{
+    if (tensor.is_meta())
+        return {};
+    const at::ScalarType wide = tensor.device().is_cpu() ? at::kDouble : at::kFloat;
+    if (std::isfinite(tensor.sum(wide).item<double>()))
+        return {};
+    return fail(ErrorCode::Malformed, "the tensor holds NaN or infinity", where,
+                "the file is damaged or its training diverged");
+}
+
+Result<void> checkHeaders(const Checkpoint &checkpoint, const WantedTensors &wanted)
+{
+    for (const auto &[name, tensor] : wanted) {
+        const std::string where = checkpoint.path().string() + ", " + tensor.stored;
+        const TensorInfo *info = checkpoint.find(tensor.stored);
+        if (!info)
+            return missing(where);
+        if (auto fits = checkShape(info->shape, tensor.shape, where); !fits)
+            return fits;
+    }
+    return {};
+}
+
+WeightLoader::WeightLoader(const Checkpoint &checkpoint, const BuildOptions &options, std::uint64_t totalBytes)
+    : m_checkpoint(checkpoint), m_options(options), m_device(toTorch(options.device)),
+      m_type(storedAs(toTorch(options.type, options.device))), m_progress{"reading weights", 0, totalBytes}
+{
+}
+
+Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat32)
+{
+    if (m_options.stop.stop_requested())
+        return fail(ErrorCode::Cancelled, "loading was cancelled", m_checkpoint.path().string());
+    const std::pair key(stored, keepFloat32 || m_type == DType::F32);
+    if (const auto found = m_loaded.find(key); found != m_loaded.end())
+        return found->second;
+    const std::string where = m_checkpoint.path().string() + ", " + stored;
+    const TensorInfo *info = m_checkpoint.find(stored);
+    if (!info)
+        return missing(where);
+    auto tensor = m_checkpoint.load(stored, key.second ? DType::F32 : m_type);
+    if (!tensor)
+        return tensor;
+    m_progress.done += info->bytes;
+    if (m_options.progress)
+        m_options.progress(m_progress);
+    return m_loaded.emplace(key, tensor->to(m_device)).first->second;
+}
+
+Result<NamedTensors> loadWeights(const Checkpoint &checkpoint, const WantedTensors &wanted, const BuildOptions &options)
+{
+    if (auto complete = checkHeaders(checkpoint, wanted); !complete)
+        return propagate(complete);
+    std::uint64_t total = 0;
+    std::set<std::string> counted;
+    for (const auto &[name, tensor] : wanted)
+        if (counted.insert(tensor.stored).second)
+            total += checkpoint.find(tensor.stored)->bytes;
+    WeightLoader loader(checkpoint, options, total);
+    NamedTensors weights;
+    for (const auto &[name, tensor] : wanted) {
+        auto loaded = loader.load(tensor.stored, tensor.keepFloat32);
+        if (!loaded)
+            return propagate(loaded);
+        if (auto finite = checkFinite(*loaded, checkpoint.path().string() + ", " + tensor.stored); !finite)
+            return propagate(finite);
+        weights.emplace(name, std::move(*loaded));
+    }
+    return weights;
+}
+
+} // namespace lens
