@@ -15,11 +15,12 @@ void addConvert(CommandLine &line);
 void addBench(CommandLine &line);
 void addWorkspace(CommandLine &line);
 void addDevices(CommandLine &line);
+void addPlugins(CommandLine &line);
 
 inline void addAllCommands(CommandLine &line)
 {
     for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addBench,
-                           addWorkspace, addDevices})
+                           addWorkspace, addDevices, addPlugins})
         add(line);
 }
 

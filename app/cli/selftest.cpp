@@ -4,6 +4,7 @@
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/json.h"
+#include "cli/plugintable.h"
 #include "cli/version.h"
 #include "store/workspace.h"
 #include "tensor/device.h"
@@ -78,6 +79,7 @@ Result<Exit> runSelfTest(Environment &environment)
         return propagate(forms);
     const Result<void> workspace = checkWorkspace(folder.path() + "/self-test.db");
 
+    const std::vector<PluginInfo> plugins = listPlugins();
     bool passed = workspace.has_value();
     std::vector<std::vector<std::string>> rows = {{"check", "result", "largest difference"}};
     Json checks = Json::array();
@@ -94,11 +96,13 @@ Result<Exit> runSelfTest(Environment &environment)
                                        {"workspace_format", currentSchemaVersion()},
                                        {"accelerators", openAccelerators()},
                                        {"passed", passed},
-                                       {"checks", std::move(checks)}});
+                                       {"checks", std::move(checks)},
+                                       {"plugins", toJson(plugins)}});
     else
         environment.console.write(std::string("supralens-cli ") + version + ", workspace format " +
                                   std::to_string(currentSchemaVersion()) + ", " + openAccelerators() + "\n\n" +
-                                  table(rows));
+                                  table(rows) +
+                                  (plugins.empty() ? std::string() : "\n" + table(rowsOf(plugins))));
     if (!passed)
         return fail(ErrorCode::Internal, "this installation does not compute or store correctly", "self-test",
                     "install it again; if that does not help, report it with this output");

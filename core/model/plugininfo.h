@@ -1,4 +1,4 @@
-// What is known about a plugin, as plain data for the window and the command line.
+// What is known about plugins, as plain data for the window and the command line.
 #pragma once
 
 #include <cstdint>
@@ -21,5 +21,9 @@ struct PluginInfo {
     State state = State::Refused;
     std::string reason;
 };
+
+/// $SUPRALENS_PLUGINS (several, separated by colons), then plugins in the user's data folder, then in the program's
+/// own library folder. Folders that do not exist are left out.
+std::vector<std::string> standardPluginFolders();
 
 } // namespace lens

@@ -13,10 +13,6 @@
 
 namespace lens {
 
-/// $SUPRALENS_PLUGINS (several, separated by colons), then plugins in the user's data folder, then in the program's
-/// own library folder. Folders that do not exist are left out.
-std::vector<std::string> standardPluginFolders();
-
 /// Opens one library and adds its architectures; their names. What the library throws becomes the error.
 Result<std::vector<std::string>> openPlugin(const std::filesystem::path &file, ArchitectureRegistry &registry);
 
