@@ -39,7 +39,8 @@ function(supralens_core_library name)
   add_library(supralens_${name} SHARED ${ARGN})
   set_target_properties(supralens_${name} PROPERTIES OUTPUT_NAME supralens-${name} AUTOMOC OFF
                         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-  target_include_directories(supralens_${name} PUBLIC "${PROJECT_SOURCE_DIR}/core")
+  target_include_directories(supralens_${name} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/core>")
+  target_compile_features(supralens_${name} PUBLIC cxx_std_20)
 endfunction()
 
 # For targets whose sources include torch: link it and share one precompiled header, since parsing ATen.h takes

@@ -1,0 +1,84 @@
+# What is installed where, in components: `application` is what users get, `development` what plugins outside of this
+# tree are built with. Everything of our own finds its libraries by its own place, so that the whole can be moved.
+#
+#   bin/                     supralens, supralens-cli
+#   lib/supralens/           own libraries and a private LibTorch; supralens-plugin-trial
+#   lib/supralens/plugins/   architecture families
+#   include/supralens/       headers of the core; libtorch/: LibTorch's
+#   lib/cmake/SupraLens/     find_package(SupraLens)
+include(CMakePackageConfigHelpers)
+
+set(private_dir lib/supralens)
+
+set(programs supralens supralens-cli)
+set(exported_libraries supralens_base supralens_tensor supralens_text supralens_checkpoint supralens_model)
+set(private_libraries supralens_engine supralens_store supralens_bridge supralens_widgets supralens_plot
+    supralens_lens supralens_models supralens_sessions supralens_compare)
+
+set(plugins)
+get_property(plugin_folders DIRECTORY "${PROJECT_SOURCE_DIR}/plugins" PROPERTY SUBDIRECTORIES)
+foreach(folder IN LISTS plugin_folders)
+  get_property(targets DIRECTORY "${folder}" PROPERTY BUILDSYSTEM_TARGETS)
+  list(FILTER targets INCLUDE REGEX "^supralens-plugin-")
+  list(APPEND plugins ${targets})
+endforeach()
+
+# In the programs DT_RPATH, which holds for the libraries of libraries too, not DT_RUNPATH: in the packages that bring
+# Qt and its companions along, those come from the system that packed them and have no path of their own.
+set_target_properties(${programs} PROPERTIES INSTALL_RPATH "$ORIGIN/../${private_dir}")
+target_link_options(supralens PRIVATE LINKER:--disable-new-dtags)
+target_link_options(supralens-cli PRIVATE LINKER:--disable-new-dtags)
+target_link_options(supralens-plugin-trial PRIVATE LINKER:--disable-new-dtags)
+set_target_properties(${exported_libraries} ${private_libraries} supralens-plugin-trial
+                      PROPERTIES INSTALL_RPATH "$ORIGIN")
+install(TARGETS ${programs} RUNTIME DESTINATION bin COMPONENT application)
+install(TARGETS ${private_libraries} LIBRARY DESTINATION ${private_dir} COMPONENT application NAMELINK_COMPONENT unused)
+install(TARGETS supralens-plugin-trial RUNTIME DESTINATION ${private_dir} COMPONENT application)
+if(plugins)
+  set_target_properties(${plugins} PROPERTIES INSTALL_RPATH "$ORIGIN/..")
+  install(TARGETS ${plugins} LIBRARY DESTINATION ${private_dir}/plugins COMPONENT application)
+endif()
+
+# LibTorch: what libtorch_cpu.so needs when it is loaded, and no more. Its own paths point into Python's folders.
+get_filename_component(libtorch_lib_dir "${LibTorch_CPU_LIBRARY}" REALPATH)
+get_filename_component(libtorch_lib_dir "${libtorch_lib_dir}" DIRECTORY)
+file(GLOB libtorch_companions "${libtorch_lib_dir}/libgomp*.so*" "${libtorch_lib_dir}/libcudart*.so*"
+     "${libtorch_lib_dir}/libcupti*.so*")
+set(libtorch_libraries "${LibTorch_CPU_LIBRARY}" "${LibTorch_C10_LIBRARY}" ${libtorch_companions})
+install(FILES ${libtorch_libraries} DESTINATION ${private_dir} COMPONENT application)
+set(libtorch_names)
+foreach(library IN LISTS libtorch_libraries)
+  get_filename_component(name "${library}" NAME)
+  list(APPEND libtorch_names "${name}")
+endforeach()
+install(CODE "
+  set(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private_dir}\")
+  set(libraries ${libtorch_names})
+  set(strip \"${CMAKE_STRIP}\")
+  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/TidyLibraries.cmake\")" COMPONENT application)
+
+# Development.
+set(include_dir include/supralens)
+foreach(folder base tensor text checkpoint mixer model probe)
+  install(DIRECTORY core/${folder} DESTINATION ${include_dir} COMPONENT development FILES_MATCHING PATTERN "*.h")
+endforeach()
+install(DIRECTORY "${LibTorch_INCLUDE_DIR}/" DESTINATION ${include_dir}/libtorch COMPONENT development)
+
+set(cmake_dir lib/cmake/SupraLens)
+foreach(library IN LISTS exported_libraries)
+  string(REPLACE supralens_ "" name ${library})
+  set_target_properties(${library} PROPERTIES EXPORT_NAME ${name})
+endforeach()
+install(TARGETS ${exported_libraries} EXPORT SupraLensTargets
+        LIBRARY DESTINATION ${private_dir} COMPONENT application NAMELINK_COMPONENT development
+        INCLUDES DESTINATION ${include_dir})
+install(EXPORT SupraLensTargets NAMESPACE SupraLens:: DESTINATION ${cmake_dir} COMPONENT development)
+configure_package_config_file("${CMAKE_CURRENT_LIST_DIR}/SupraLensConfig.cmake.in"
+                              "${PROJECT_BINARY_DIR}/packaging/SupraLensConfig.cmake"
+                              INSTALL_DESTINATION ${cmake_dir} PATH_VARS include_dir private_dir)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/packaging/SupraLensConfigVersion.cmake"
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES "${PROJECT_BINARY_DIR}/packaging/SupraLensConfig.cmake"
+              "${PROJECT_BINARY_DIR}/packaging/SupraLensConfigVersion.cmake"
+              "${CMAKE_CURRENT_LIST_DIR}/LibTorch.cmake" "${CMAKE_CURRENT_LIST_DIR}/Plugin.cmake"
+        DESTINATION ${cmake_dir} COMPONENT development)

@@ -1,0 +1,15 @@
+# Run while installing. In `folder`: `libraries` from elsewhere are stripped, and those that look for their companions
+# in the folders of another layout look beside themselves.
+foreach(library IN LISTS libraries)
+  set(file "${folder}/${library}")
+  if(NOT EXISTS "${file}" OR IS_SYMLINK "${file}")
+    continue()
+  endif()
+  if(strip)
+    execute_process(COMMAND "${strip}" --strip-unneeded "${file}" COMMAND_ERROR_IS_FATAL ANY)
+  endif()
+  file(READ_ELF "${file}" RPATH rpath RUNPATH runpath)
+  if(rpath OR runpath)
+    file(RPATH_SET FILE "${file}" NEW_RPATH "$ORIGIN")
+  endif()
+endforeach()
