@@ -8,7 +8,9 @@ Result<std::vector<TokenId>> encodeConversation(const LoadedModel &model, std::s
         return fail(ErrorCode::Unsupported, "the model came without a tokenizer", model.info().name,
                     "put tokenizer.json or tokenizer.model beside the weights");
     if (model.chatTemplate()) {
-        const auto prompt = model.chatTemplate()->renderSegments(messages, true);
+        const bool continues = !messages.empty() && messages.back().role == Role::Assistant;
+        const auto prompt = continues ? model.chatTemplate()->renderContinuation(messages)
+                                      : model.chatTemplate()->renderSegments(messages, true);
         if (!prompt)
             return propagate(prompt);
         return model.tokenizer()->encodeSegments(*prompt, false);

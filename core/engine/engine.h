@@ -164,8 +164,8 @@ private:
     std::unique_ptr<Impl> m_impl;
 };
 
-/// Ids of a conversation, through the model's chat template (its last user turn answered next), or plain text when
-/// it has none: then the contents are joined by nothing.
+/// Ids of a conversation, through the model's chat template (its last user turn answered next; an answer at the end is
+/// continued), or plain text when it has none: then the contents are joined by nothing.
 Result<std::vector<TokenId>> encodeConversation(const LoadedModel &model, std::span<const ChatMessage> messages);
 
 /// Both models on the same ids; their vocabularies must have equal size (ErrorCode::Mismatch).

@@ -238,6 +238,18 @@ Result<std::vector<TextSegment>> ChatTemplate::renderSegments(std::span<const Ch
     return out.take();
 }
 
+Result<std::vector<TextSegment>> ChatTemplate::renderContinuation(std::span<const ChatMessage> messages) const
+{
+    if (messages.empty() || messages.back().role != Role::Assistant)
+        return refuse("there is no answer at the end that could be continued");
+    if (stripped(messages.back().content).empty())
+        return renderSegments(messages.first(messages.size() - 1), true);
+    auto segments = renderSegments(messages, false);
+    if (segments && segments->back().isControl)
+        segments->pop_back();
+    return segments;
+}
+
 Result<std::string> ChatTemplate::render(std::span<const ChatMessage> messages, bool addGenerationPrompt) const
 {
     const auto segments = renderSegments(messages, addGenerationPrompt);

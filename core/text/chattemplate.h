@@ -53,7 +53,12 @@ public:
     Result<std::vector<TextSegment>> renderSegments(std::span<const ChatMessage> messages,
                                                     bool addGenerationPrompt) const;
 
-    /// The same as one text, equal to the original's to the letter. For display: encoding it with parseSpecial would
+    /// The prompt up to the end of the last message, which is the assistant's and is to be continued: what the template
+    /// writes after it is left out. Where the template strips messages, this one is stripped, too. An empty last message
+    /// opens the assistant's turn. ErrorCode::InvalidArgument also when the last message is another's.
+    Result<std::vector<TextSegment>> renderContinuation(std::span<const ChatMessage> messages) const;
+
+    /// renderSegments() as one text, equal to the original's to the letter. For display: encoding it with parseSpecial would
     /// let the content of a message pass for control tokens.
     Result<std::string> render(std::span<const ChatMessage> messages, bool addGenerationPrompt) const;
 

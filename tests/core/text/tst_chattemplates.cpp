@@ -38,6 +38,8 @@ private Q_SLOTS:
     void refusesOthers_data();
     void refusesOthers();
     void smolLm2Prompts();
+    void continuesAnAnswer_data();
+    void continuesAnAnswer();
     void contentIsNeverControl();
 };
 
@@ -99,6 +101,52 @@ void TestChatTemplates::smolLm2Prompts()
     for (const json &item : golden["cases"])
         QCOMPARE(recognised->render(messagesOf(item["messages"]), true).value_or(""),
                  item["prompt"].get<std::string>());
+}
+
+void TestChatTemplates::continuesAnAnswer_data()
+{
+    using Family = ChatTemplate::Family;
+    QTest::addColumn<int>("family");
+    QTest::addColumn<QByteArray>("prompt");
+    QTest::addColumn<QByteArray>("opened");
+    const auto row = [](const char *name, Family family, const char *prompt, const char *opened) {
+        QTest::newRow(name) << int(family) << QByteArray(prompt) << QByteArray(opened);
+    };
+    const char *chatMl = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n";
+    row("ChatML", Family::ChatMl, (chatMl + std::string("</s> So ")).c_str(), chatMl);
+    row("Llama 2", Family::Llama2, "<s>[INST] Hi [/INST] </s> So", "<s>[INST] Hi [/INST]");
+    row("Llama 3", Family::Llama3,
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n</s> So",
+        "<|begin_of_text|><|start_header_id|>user<|end_header_id|>\n\nHi<|eot_id|>"
+        "<|start_header_id|>assistant<|end_header_id|>\n\n");
+    row("Mistral", Family::Mistral, "<s>[INST] Hi [/INST]</s> So ", "<s>[INST] Hi [/INST]");
+    row("Mistral v0.1", Family::MistralV1, "<s>[INST] Hi [/INST]</s> So ", "<s>[INST] Hi [/INST]");
+    row("Zephyr", Family::Zephyr, "<|user|>\nHi</s>\n<|assistant|>\n</s> So ", "<|user|>\nHi</s>\n<|assistant|>\n");
+}
+
+void TestChatTemplates::continuesAnAnswer()
+{
+    QFETCH(int, family);
+    QFETCH(QByteArray, prompt);
+    QFETCH(QByteArray, opened);
+    const ChatTemplate chat{static_cast<ChatTemplate::Family>(family)};
+    const auto joined = [](const std::vector<TextSegment> &segments) {
+        std::string text;
+        for (const TextSegment &segment : segments)
+            text += segment.text;
+        return QByteArray::fromStdString(text);
+    };
+    const std::vector<ChatMessage> messages{{Role::User, "Hi"}, {Role::Assistant, "</s> So "}};
+    const auto segments = chat.renderContinuation(messages);
+    QVERIFY(segments.has_value());
+    QCOMPARE(joined(*segments), prompt);
+    QVERIFY(!segments->back().isControl);
+    const auto empty = chat.renderContinuation(std::vector<ChatMessage>{{Role::User, "Hi"}, {Role::Assistant, ""}});
+    QVERIFY(empty.has_value());
+    QCOMPARE(joined(*empty), opened);
+    QCOMPARE(chat.renderContinuation(std::vector<ChatMessage>{{Role::User, "Hi"}}).error().code, ErrorCode::InvalidArgument);
+    QCOMPARE(chat.renderContinuation({}).error().code, ErrorCode::InvalidArgument);
 }
 
 void TestChatTemplates::contentIsNeverControl()
