@@ -20,6 +20,7 @@ const Default *defaults()
         {"models/recent", QStringList()},
         {"compare/models", QStringList()},
         {"compare/shading", 1},
+        {"attention/automatic", false},
         {"generation/settings", QString()},
         {"generation/presets", QString()},
         {"window/geometry", QByteArray()},
@@ -128,6 +129,16 @@ int AppSettings::shading() const
 void AppSettings::setShading(int shading)
 {
     setValue("compare/shading", shading);
+}
+
+bool AppSettings::autoMeasure() const
+{
+    return value("attention/automatic").toBool();
+}
+
+void AppSettings::setAutoMeasure(bool automatic)
+{
+    setValue("attention/automatic", automatic);
 }
 
 QByteArray AppSettings::geometry() const

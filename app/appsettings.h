@@ -37,6 +37,10 @@ public:
     int shading() const;
     void setShading(int shading);
 
+    /// Whether attention is measured after every answer.
+    bool autoMeasure() const;
+    void setAutoMeasure(bool automatic);
+
     QByteArray geometry() const;
     QByteArray layout() const;
     void setWindow(const QByteArray &geometry, const QByteArray &layout);

@@ -104,7 +104,7 @@ void LensDocks::updateColumns()
     m_states->setColumns(names);
     m_decay->setColumns(names);
     m_attentionDock->setColumns(names);
-    m_strip->setNames(names.value(0), names.value(1));
+    m_strip->setColumns(names, m_differences.other());
     m_attention.clear();
     for (int i = 0; i < m_chat.columnCount(); ++i) {
         const ModelInfo &info = m_chat.column(i).info();
@@ -187,6 +187,11 @@ void LensDocks::wireAttention()
 
 void LensDocks::wireStrip()
 {
+    connect(m_strip, &KlStrip::otherChosen, &m_differences, &Differences::setOther);
+    connect(&m_differences, &Differences::otherChanged, this, [this](int column) {
+        m_strip->setColumns(m_names, column);
+        m_chat.setComparedColumn(column);
+    });
     connect(&m_differences, &Differences::compared, m_strip, &KlStrip::setComparison);
     connect(&m_differences, &Differences::cleared, m_strip, [this](const QString &notice) {
         if (notice.isEmpty())

@@ -3,6 +3,7 @@
 #include "appsettings.h"
 #include "bridge/format.h"
 #include "bridge/sessionloader.h"
+#include "compare/comparecolumn.h"
 #include "compare/compareworkspace.h"
 #include "compare/generationpanel.h"
 #include "compare/sidepanel.h"
@@ -24,12 +25,14 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QMimeData>
+#include <QScreen>
 #include <QStackedWidget>
 
 namespace lens {
 namespace {
 
 constexpr int layoutVersion = 1;
+constexpr int leastColumnWidth = 165; ///< pixels; below, columns take the side panel's room
 
 } // namespace
 
@@ -40,7 +43,7 @@ MainWindow::MainWindow(Engine &engine, AppSettings &settings, const QString &wor
 {
     setAcceptDrops(true);
     setDockOptions(AnimatedDocks | AllowNestedDocks | AllowTabbedDocks);
-    resize(1440, 900);
+    resize(QSize(1440, 900).boundedTo(screen()->availableSize()));
     makePages();
     m_docks = new LensDocks(m_chat, m_library, m_differences, m_attention, &m_selection, this);
     m_compare->setStrip(m_docks->strip());
@@ -51,6 +54,7 @@ MainWindow::MainWindow(Engine &engine, AppSettings &settings, const QString &wor
     m_chat.setSettings(settings.generation());
     m_side->generation().setCustomPresets(settings.presets());
     m_side->generation().setSettings(settings.generation());
+    m_docks->attentionDock()->setAutoMeasure(settings.autoMeasure());
     m_compare->setShading(Shading(qBound(0, settings.shading(), 2)));
     restoreGeometry(settings.geometry());
     if (!restoreState(settings.layout(), layoutVersion))
@@ -87,6 +91,7 @@ void MainWindow::makePages()
     row->addWidget(m_side);
     row->addWidget(m_compare, 1);
     m_pages = new QStackedWidget;
+    m_pages->installEventFilter(this);
     m_pages->addWidget(comparing);
     m_pages->addWidget(m_modelsPage);
     m_pages->addWidget(m_sessionsPage);
@@ -142,12 +147,14 @@ void MainWindow::wirePages()
         if (session == m_chat.session())
             m_chat.newSession();
     });
+    connect(m_docks->attentionDock(), &AttentionDock::autoMeasureChanged, &m_settings, &AppSettings::setAutoMeasure);
     connect(&m_library, &ModelLibrary::rememberedChanged, this,
             [this] { m_settings.setRecentModels(m_library.remembered()); });
     connect(&m_library, &ModelLibrary::loaded, this, &MainWindow::updateStatus);
     connect(&m_library, &ModelLibrary::unloaded, this, &MainWindow::updateStatus);
     connect(&m_chat, &ChatController::columnModelChanged, this, &MainWindow::rememberColumns);
     connect(&m_chat, &ChatController::columnsChanged, this, &MainWindow::rememberColumns);
+    connect(&m_chat, &ChatController::columnsChanged, this, &MainWindow::foldSide);
     connect(&m_chat, &ChatController::sessionChanged, this, &MainWindow::updateTitle);
     connect(&m_chat, &ChatController::answerStarted, &m_selection, &Selection::clearToken);
     connect(&m_selection, &Selection::changed, this, &MainWindow::updateStatus);
@@ -223,10 +230,12 @@ void MainWindow::openPath(const QString &path, int column)
 {
     if (path.isEmpty())
         return;
-    const quint64 entry = m_library.add(path);
-    m_modelsPage->select(entry);
-    if (column >= 0 || m_rail->current() == ComparePage)
-        showInColumn(entry, column);
+    const std::vector<quint64> found = m_library.addPath(path);
+    m_modelsPage->select(found.front());
+    if (found.size() == 1 && (column >= 0 || m_rail->current() == ComparePage))
+        showInColumn(found.front(), column);
+    else
+        showPage(ModelsPage_);
 }
 
 void MainWindow::openModelFile(int column)
@@ -346,11 +355,37 @@ void MainWindow::dragEnterEvent(QDragEnterEvent *event)
 
 void MainWindow::dropEvent(QDropEvent *event)
 {
+    int column = -1;
+    for (int i = 0; i < m_chat.columnCount(); ++i) {
+        const CompareColumn *widget = m_compare->columnWidget(i);
+        if (widget->isVisible() && widget->rect().contains(widget->mapFrom(this, event->position().toPoint())))
+            column = i;
+    }
     for (const QUrl &url : event->mimeData()->urls()) {
-        if (url.isLocalFile())
-            openPath(QDir::cleanPath(url.toLocalFile()), -1);
+        if (!url.isLocalFile())
+            continue;
+        openPath(QDir::cleanPath(url.toLocalFile()), column);
+        // Further files go into the columns to the right, then wherever there is room.
+        column = column >= 0 && column + 1 < m_chat.columnCount() ? column + 1 : -1;
     }
     event->acceptProposedAction();
+}
+
+bool MainWindow::eventFilter(QObject *watched, QEvent *event)
+{
+    if (watched == m_pages && event->type() == QEvent::Resize)
+        foldSide();
+    return QMainWindow::eventFilter(watched, event);
+}
+
+void MainWindow::foldSide()
+{
+    const bool tight = m_pages->width() - m_side->width() < m_chat.columnCount() * leastColumnWidth;
+    if (tight == m_tight || !m_sideAction)
+        return;
+    m_tight = tight;
+    m_sideAction->setChecked(m_sideWanted && !tight);
+    m_side->setVisible(m_sideAction->isChecked());
 }
 
 } // namespace lens

@@ -52,6 +52,7 @@ protected:
     void closeEvent(QCloseEvent *event) override;
     void dragEnterEvent(QDragEnterEvent *event) override;
     void dropEvent(QDropEvent *event) override;
+    bool eventFilter(QObject *watched, QEvent *event) override;
 
 private:
     void makePages();
@@ -68,7 +69,9 @@ private:
     void openFirstPair();
     void openModelFile(int column);
     void openModelFolder(int column);
+    /// In that column; -1: the first that is free, and on other pages only in the list.
     void openPath(const QString &path, int column);
+    void foldSide();
     void showInColumn(quint64 entry, int column = -1);
     void compareWithConversion(quint64 source, int originalColumn = -1, int convertedColumn = -1);
     void convert(quint64 source);
@@ -98,6 +101,9 @@ private:
     QStackedWidget *m_pages = nullptr;
     CompareWorkspace *m_compare = nullptr;
     SidePanel *m_side = nullptr;
+    QAction *m_sideAction = nullptr;
+    bool m_sideWanted = true;
+    bool m_tight = false; ///< the columns need the side panel's room
     ModelsPage *m_modelsPage = nullptr;
     SessionsPage *m_sessionsPage = nullptr;
     LensDocks *m_docks = nullptr;

@@ -2,6 +2,7 @@
 #include "appsettings.h"
 #include "bridge/format.h"
 #include "compare/compareworkspace.h"
+#include "compare/sidepanel.h"
 #include "lens/attentiondock.h"
 #include "lensdocks.h"
 #include "mainwindow.h"
@@ -95,9 +96,15 @@ void MainWindow::makeViewMenu()
     for (int i = 0; i < pages.size(); ++i)
         menu->addAction(pages[i], QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), this, [this, i] { showPage(i); });
     menu->addSeparator();
+    m_sideAction = menu->addAction(tr("Side &panel"), QKeySequence(tr("Ctrl+B")), this, [this](bool shown) {
+        m_sideWanted = shown;
+        m_side->setVisible(shown);
+    });
+    m_sideAction->setCheckable(true);
+    m_sideAction->setChecked(true);
     for (QDockWidget *dock : m_docks->docks())
         menu->addAction(dock->toggleViewAction());
-    menu->addAction(tr("Next &panel"), QKeySequence(Qt::Key_F6), this, [this] { cycleDocks(1); });
+    menu->addAction(tr("&Next panel"), QKeySequence(Qt::Key_F6), this, [this] { cycleDocks(1); });
     menu->addAction(tr("Previous panel"), QKeySequence(Qt::SHIFT | Qt::Key_F6), this, [this] { cycleDocks(-1); });
     menu->addAction(tr("&Reset layout"), this, &MainWindow::resetLayout);
     menu->addSeparator();

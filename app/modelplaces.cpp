@@ -1,20 +1,13 @@
 #include "modelplaces.h"
 
+#include "bridge/format.h"
 #include "bridge/modellibrary.h"
+#include "engine/modelfolders.h"
 
 #include <QCoreApplication>
 #include <QDir>
-#include <QStandardPaths>
 
 namespace lens {
-
-QString modelsFolder()
-{
-    const QString wished = qEnvironmentVariable("SUPRALENS_MODELS");
-    if (!wished.isEmpty())
-        return wished;
-    return QStandardPaths::writableLocation(QStandardPaths::GenericDataLocation) + QStringLiteral("/supralens/models");
-}
 
 void addKnownModels(ModelLibrary &library)
 {
@@ -23,7 +16,8 @@ void addKnownModels(ModelLibrary &library)
         if (program.exists(QString::fromLatin1(place)))
             library.addFolder(QDir::cleanPath(program.filePath(QString::fromLatin1(place))));
     }
-    library.addFolder(modelsFolder());
+    for (const std::string &folder : standardModelFolders())
+        library.addFolder(text(folder));
 }
 
 } // namespace lens

@@ -1,16 +1,11 @@
 // Where models are found without being asked for.
 #pragma once
 
-#include <QString>
-
 namespace lens {
 
 class ModelLibrary;
 
-/// $SUPRALENS_MODELS, else the user's data folder.
-QString modelsFolder();
-
-/// Those that come with the application, then those in modelsFolder().
+/// Those that come with the application, then those in the engine's standard folders.
 void addKnownModels(ModelLibrary &library);
 
 } // namespace lens

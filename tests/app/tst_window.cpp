@@ -3,15 +3,22 @@
 #include "bridge/modellistmodel.h"
 #include "compare/comparecolumn.h"
 #include "compare/compareworkspace.h"
+#include "compare/modelchooser.h"
 #include "compare/promptbox.h"
+#include "lens/attentiondock.h"
+#include "lens/klstrip.h"
 #include "mainwindow.h"
 #include "themeswitch.h"
 #include "ui/support/fakeengine.h"
 #include "widgets/errorbanner.h"
 
+#include <QClipboard>
 #include <QDir>
+#include <QDragEnterEvent>
+#include <QMimeData>
 #include <QPlainTextEdit>
 #include <QPushButton>
+#include <QSignalSpy>
 #include <QTemporaryDir>
 #include <QTest>
 
@@ -43,6 +50,22 @@ struct Run {
         QTest::keyClick(prompt(), Qt::Key_Return);
     }
 
+    /// On `target`, else where no column is.
+    void drop(const QStringList &paths, const QWidget *target = nullptr)
+    {
+        QMimeData data;
+        QList<QUrl> urls;
+        for (const QString &path : paths)
+            urls.append(QUrl::fromLocalFile(path));
+        data.setUrls(urls);
+        const QPoint at = target ? target->mapTo(&window, target->rect().center()) : QPoint(2, 2);
+        QDragEnterEvent enter(at, Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(&window, &enter);
+        QVERIFY(enter.isAccepted());
+        QDropEvent event(at, Qt::CopyAction, &data, Qt::LeftButton, {});
+        QApplication::sendEvent(&window, &event);
+    }
+
     FakeEngine engine;
     AppSettings settings;
     ThemeSwitch theme;
@@ -57,7 +80,9 @@ class TestWindow : public QObject {
 private Q_SLOTS:
     void init()
     {
-        qputenv("SUPRALENS_MODELS", m_folder.filePath(QStringLiteral("no-models")).toUtf8());
+        const QByteArray nowhere = m_folder.filePath(QStringLiteral("no-models")).toUtf8();
+        for (const char *place : {"SUPRALENS_MODELS", "XDG_DATA_HOME", "XDG_DATA_DIRS"})
+            qputenv(place, nowhere);
         QFile::remove(m_folder.filePath(QStringLiteral("settings.ini")));
         QVERIFY(m_folder.isValid());
     }
@@ -206,6 +231,136 @@ private Q_SLOTS:
         QTRY_VERIFY(!run.window.chat().isBusy());
         QVERIFY2(timer.elapsed() < 3000, qPrintable(QString::number(timer.elapsed())));
         QCOMPARE(run.window.chat().column(0).last()->prompt.size(), qsizetype(1) << 20);
+    }
+
+    void copiesChosenText()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("fox"));
+        QTRY_VERIFY(run.window.chat().column(0).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        ChatView &view = run.window.compare().columnWidget(0)->view();
+        const QRectF first = view.chatLayout().rectsOf({0, 0}).front(), third = view.chatLayout().rectsOf({0, 2}).front();
+        QTest::mousePress(view.viewport(), Qt::LeftButton, {}, QPoint(int(first.left()), int(first.center().y())));
+        QTest::mouseMove(view.viewport(), third.center().toPoint());
+        const QPoint end(int(std::ceil(third.right())), int(third.center().y()));
+        QTest::mouseMove(view.viewport(), end);
+        QTest::mouseRelease(view.viewport(), Qt::LeftButton, {}, end);
+        QCOMPARE(view.selectedText(), QStringLiteral("the little fox"));
+        QTest::keyClick(&view, Qt::Key_C, Qt::ControlModifier);
+        QCOMPARE(QGuiApplication::clipboard()->text(), QStringLiteral("the little fox"));
+        QTest::mouseClick(view.viewport(), Qt::LeftButton, {}, first.center().toPoint());
+        QVERIFY(view.selectedText().isEmpty());
+        QTest::keyClick(&view, Qt::Key_C, Qt::ControlModifier);
+        QCOMPARE(QGuiApplication::clipboard()->text(), run.window.chat().column(0).last()->answer.text);
+    }
+
+    void takesWhatIsDropped()
+    {
+        QTemporaryDir folder;
+        const QString several = folder.filePath(QStringLiteral("several"));
+        QVERIFY(QDir().mkpath(several));
+        for (const char *name : {"one.gguf", "two.gguf", "notes.txt"}) {
+            QFile file(QDir(several).filePath(QString::fromLatin1(name)));
+            QVERIFY(file.open(QIODevice::WriteOnly));
+        }
+        Run run(folder, {});
+        ChatController &chat = run.window.chat();
+        const auto nameIn = [&](int column) { return run.window.library().entry(chat.chosenModel(column))->name; };
+        run.window.showPage(MainWindow::ComparePage);
+        run.drop({QDir(several).filePath(QStringLiteral("one.gguf")), QDir(several).filePath(QStringLiteral("two.gguf"))});
+        QTRY_VERIFY(run.isReady());
+        QCOMPARE(nameIn(0), QStringLiteral("one"));
+        QCOMPARE(nameIn(1), QStringLiteral("two"));
+        run.drop({QDir(several).filePath(QStringLiteral("two.gguf"))}, run.window.compare().columnWidget(0));
+        QTRY_COMPARE(nameIn(0), QStringLiteral("two"));
+        run.drop({several});
+        QCOMPARE(run.window.library().entries().size(), std::size_t(2));
+        QVERIFY(!run.window.compare().isVisible());
+        run.engine.failsToLoad = QDir(several).filePath(QStringLiteral("notes.txt")).toStdString();
+        run.window.showPage(MainWindow::ComparePage);
+        run.drop({QDir(several).filePath(QStringLiteral("notes.txt"))}, run.window.compare().columnWidget(1));
+        QTRY_VERIFY(chat.column(1).error());
+        QVERIFY(chat.column(0).model());
+    }
+
+    void stopsALoad()
+    {
+        Run run(m_folder, {});
+        run.engine.loading = std::chrono::seconds(3);
+        run.window.openModels(pair);
+        const quint64 original = run.window.chat().chosenModel(0), converted = run.window.chat().chosenModel(1);
+        const auto stateOf = [&](quint64 entry) { return run.window.library().entry(entry)->state; };
+        QTRY_VERIFY(stateOf(original) == ModelEntry::State::Loading);
+        run.window.library().cancel(converted); // waits for the original, which goes on
+        QVERIFY(stateOf(converted) == ModelEntry::State::Listed);
+        QVERIFY(stateOf(original) == ModelEntry::State::Loading);
+        run.window.library().cancel(original);
+        QTRY_VERIFY(stateOf(original) == ModelEntry::State::Listed);
+        QVERIFY(!run.window.chat().column(0).error());
+        run.engine.loading = std::chrono::milliseconds(10);
+        run.window.chat().chooseModel(0, original);
+        QTRY_VERIFY(run.window.chat().column(0).model());
+    }
+
+    void countsSharedWeightsOnce()
+    {
+        Run run(m_folder);
+        QTRY_VERIFY(run.isReady());
+        ModelLibrary &library = run.window.library();
+        const quint64 original = run.window.chat().chosenModel(0), converted = run.window.chat().chosenModel(1);
+        const quint64 both = std::max(library.entry(original)->info->weightBytes, library.entry(converted)->info->weightBytes);
+        QCOMPARE(library.loadedBytes(), both);
+        library.unload(original);
+        QCOMPARE(library.loadedBytes(), both);
+        library.unload(converted);
+        QCOMPARE(library.loadedBytes(), quint64(0));
+    }
+
+    void comparesTheChosenPair()
+    {
+        Run run(m_folder, pair + QStringList{QStringLiteral("/models/other.gguf")});
+        QTRY_VERIFY(run.isReady() && run.window.chat().column(2).model());
+        run.ask(QStringLiteral("fox"));
+        QTRY_VERIFY(run.window.chat().column(2).last());
+        QTRY_VERIFY(!run.window.chat().isBusy());
+        for (int i = 0; i < 3; ++i)
+            QTRY_VERIFY(!std::isnan(run.window.chat().column(i).last()->answer.tokens[3].kl));
+        auto *strip = run.window.findChild<KlStrip *>();
+        QSignalSpy difference(&run.window.chat(), &ChatController::firstDifferenceChanged);
+        Q_EMIT strip->otherChosen(2);
+        QCOMPARE(difference.count(), 1);
+        QTRY_VERIFY(!std::isnan(run.window.chat().column(0).last()->answer.tokens[3].kl));
+        run.window.chat().removeColumn(2);
+        QTRY_VERIFY(!std::isnan(run.window.chat().column(1).last()->answer.tokens[3].kl));
+    }
+
+    void remembersToMeasure()
+    {
+        {
+            Run run(m_folder, {});
+            QVERIFY(!run.window.findChild<AttentionDock *>()->autoMeasure());
+            run.window.findChild<AttentionDock *>()->setAutoMeasure(true);
+        }
+        Run again(m_folder, {});
+        QVERIFY(again.window.findChild<AttentionDock *>()->autoMeasure());
+    }
+
+    void fourColumnsFitASmallWindow()
+    {
+        Run run(m_folder, pair + pair);
+        QTRY_VERIFY(run.isReady());
+        QTest::qWait(50);
+        QCOMPARE(run.window.width(), 1280);
+        QVERIFY2(run.window.minimumSizeHint().width() <= 1280, qPrintable(QString::number(run.window.minimumSizeHint().width())));
+        for (int i = 0; i < 4; ++i) {
+            QVERIFY(run.window.compare().columnWidget(i)->width() >= 160);
+            QVERIFY(run.window.compare().columnWidget(i)->findChild<ModelChooser *>()->width() >= 100);
+        }
+        QVERIFY(!run.window.findChild<QWidget *>(QStringLiteral("sidePanel"))->isVisible());
+        run.window.chat().setColumnCount(2);
+        QTRY_VERIFY(run.window.findChild<QWidget *>(QStringLiteral("sidePanel"))->isVisible());
     }
 
     void saysWhatIsWrongWithAModel()

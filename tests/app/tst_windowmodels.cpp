@@ -71,7 +71,11 @@ private:
     }
 
 private Q_SLOTS:
-    void init() { qputenv("SUPRALENS_MODELS", "/nonexistent"); }
+    void init()
+    {
+        for (const char *place : {"SUPRALENS_MODELS", "XDG_DATA_HOME", "XDG_DATA_DIRS"})
+            qputenv(place, "/nonexistent");
+    }
 
     void aModelBesideItsConversion()
     {

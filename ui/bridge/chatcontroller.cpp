@@ -387,10 +387,16 @@ void ChatController::onColumnFinished()
     Q_EMIT roundFinished();
 }
 
+void ChatController::setComparedColumn(int index)
+{
+    m_compared = index;
+    updateDifference();
+}
+
 void ChatController::updateDifference()
 {
     const Exchange *reference = column(0).last();
-    qsizetype earliest = -1;
+    qsizetype shown = -1;
     QString firstText, secondText;
     for (int i = 1; i < columnCount(); ++i) {
         const Exchange *other = column(i).last();
@@ -400,14 +406,14 @@ void ChatController::updateDifference()
             comparable ? firstDifference(reference->answer.tokens, other->answer.tokens, sameVocabulary)
                        : std::pair<qsizetype, qsizetype>(-1, -1);
         column(i).setDifferenceIndex(theirs);
-        if (mine >= 0 && (earliest < 0 || mine < earliest)) {
-            earliest = mine;
+        if (i == m_compared && mine >= 0) {
+            shown = mine;
             firstText = spelling(reference->answer.tokens[std::size_t(mine)]);
             secondText = spelling(other->answer.tokens[std::size_t(theirs)]);
         }
     }
-    column(0).setDifferenceIndex(earliest);
-    const qint64 position = earliest < 0 ? -1 : reference->answer.tokens[std::size_t(earliest)].position;
+    column(0).setDifferenceIndex(shown);
+    const qint64 position = shown < 0 ? -1 : reference->answer.tokens[std::size_t(shown)].position;
     Q_EMIT firstDifferenceChanged(position, firstText, secondText);
 }
 

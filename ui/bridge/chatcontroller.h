@@ -47,6 +47,9 @@ public:
     void newSession();
     void show(OpenedSession session);
 
+    /// The column whose first difference from column 0 is outlined there and told by firstDifferenceChanged().
+    void setComparedColumn(int index);
+
     bool canSend() const;
     bool isBusy() const;
 
@@ -97,6 +100,7 @@ private:
     QString m_title;
     quint64 m_round = 0; ///< commits that come back for an earlier one are dropped
     quint64 m_regenerations = 0;
+    int m_compared = 1;
     bool m_busy = false;
 };
 

@@ -7,6 +7,8 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <set>
 #include <utility>
 
 namespace lens {
@@ -19,6 +21,15 @@ QString nameFromSpecification(const QString &specification)
     const QFileInfo file(at < 0 ? specification : specification.left(at));
     const QString name = file.isDir() ? file.fileName() : file.completeBaseName();
     return at < 0 ? name : QStringLiteral("%1 @%2").arg(name, specification.mid(at + 1));
+}
+
+/// With an absolute path where there is such a file, so that it is known again under any working folder.
+QString absolute(const QString &specification)
+{
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    const QString path = at < 0 ? specification : specification.left(at);
+    const QFileInfo file(path);
+    return file.exists() ? QDir::cleanPath(file.absoluteFilePath()) + specification.mid(path.size()) : specification;
 }
 
 bool looksLikeModel(const QFileInfo &file)
@@ -79,8 +90,9 @@ quint64 ModelLibrary::append(ModelEntry entry)
     return id;
 }
 
-quint64 ModelLibrary::add(const QString &specification, bool bundled)
+quint64 ModelLibrary::add(const QString &wanted, bool bundled)
 {
+    const QString specification = absolute(wanted);
     for (const ModelEntry &known : m_entries) {
         if (known.specification == specification)
             return known.id;
@@ -96,21 +108,33 @@ quint64 ModelLibrary::add(const QString &specification, bool bundled)
     return id;
 }
 
-void ModelLibrary::addFolder(const QString &folder)
+std::vector<quint64> ModelLibrary::addFolder(const QString &folder, bool bundled)
 {
+    std::vector<quint64> found;
     const auto wanted = QDir::Files | QDir::Dirs | QDir::NoDotAndDotDot;
     for (const QFileInfo &file : QDir(folder).entryInfoList(wanted, QDir::Name)) {
         if (looksLikeModel(file)) {
-            add(file.absoluteFilePath(), true);
+            found.push_back(add(file.absoluteFilePath(), bundled));
             continue;
         }
         if (!file.isDir())
             continue;
         for (const QFileInfo &inner : QDir(file.absoluteFilePath()).entryInfoList(wanted, QDir::Name)) {
             if (looksLikeModel(inner))
-                add(inner.absoluteFilePath(), true);
+                found.push_back(add(inner.absoluteFilePath(), bundled));
         }
     }
+    return found;
+}
+
+std::vector<quint64> ModelLibrary::addPath(const QString &path)
+{
+    const QFileInfo file(path);
+    if (file.isDir() && !looksLikeModel(file)) {
+        if (std::vector<quint64> found = addFolder(path, false); !found.empty())
+            return found;
+    }
+    return {add(path)};
 }
 
 void ModelLibrary::inspect(quint64 id)
@@ -262,6 +286,9 @@ void ModelLibrary::failLoading(quint64 id, const Error &error)
 
 void ModelLibrary::startConversion(quint64 id, LoadedModelPtr source, const ConvertOptions &options)
 {
+    ModelEntry *entry = find(id);
+    entry->convertedFrom = source;
+    entry->sharedBytes = source->info().weightBytes;
     startLoading(id, [this, source = std::move(source), options](std::stop_token stop, const ProgressFn &progress) {
         return m_engine.convert(source, options, stop, progress);
     });
@@ -269,6 +296,9 @@ void ModelLibrary::startConversion(quint64 id, LoadedModelPtr source, const Conv
 
 void ModelLibrary::cancel(quint64 id)
 {
+    // A conversion that waits for its source has no job yet; the source may be wanted by another column.
+    if (std::erase_if(m_pending, [id](const auto &pending) { return pending.entry == id; }) > 0)
+        failLoading(id, Error{ErrorCode::Cancelled, "loading was cancelled", {}, {}});
     for (const auto &[entry, job] : m_jobs) {
         if (entry == id)
             job->cancel();
@@ -281,6 +311,8 @@ void ModelLibrary::unload(quint64 id)
     if (!entry || !entry->model)
         return;
     entry->model.reset();
+    entry->convertedFrom.reset();
+    entry->sharedBytes = 0;
     entry->state = ModelEntry::State::Listed;
     Q_EMIT changed(id);
     Q_EMIT unloaded(id);
@@ -363,9 +395,15 @@ int ModelLibrary::loadedCount() const
 quint64 ModelLibrary::loadedBytes() const
 {
     quint64 bytes = 0;
+    std::set<std::weak_ptr<const LoadedModel>, std::owner_less<>> counted;
     for (const ModelEntry &entry : m_entries) {
-        if (entry.model && entry.info)
-            bytes += entry.info->weightBytes;
+        if (!entry.model || !entry.info)
+            continue;
+        const quint64 shared = std::min<quint64>(entry.sharedBytes, entry.info->weightBytes);
+        const bool converted = shared > 0;
+        bytes += converted ? entry.info->weightBytes - shared : 0;
+        if (counted.insert(converted ? entry.convertedFrom : entry.model).second)
+            bytes += converted ? shared : entry.info->weightBytes;
     }
     return bytes;
 }

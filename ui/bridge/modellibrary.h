@@ -23,6 +23,8 @@ struct ModelEntry {
     std::optional<ModelInfo> info;
     LoadOptions options;
     LoadedModelPtr model;
+    std::weak_ptr<const LoadedModel> convertedFrom; ///< whose weights it shares; also after that was unloaded
+    quint64 sharedBytes = 0;                        ///< so many of them
     Progress progress;
     std::optional<Error> error;
 };
@@ -42,7 +44,9 @@ public:
     /// Adds a model by path or specification and looks into its headers; one that is known already is returned.
     quint64 add(const QString &specification, bool bundled = false);
     /// Adds every model file or folder inside `folder`, or one level below.
-    void addFolder(const QString &folder);
+    std::vector<quint64> addFolder(const QString &folder, bool bundled = true);
+    /// Adds what a person pointed at: a model, or all models in a folder that is none itself.
+    std::vector<quint64> addPath(const QString &path);
     /// Forgets the entry; never touches the file. Loaded ones are unloaded first.
     void remove(quint64 id);
 
@@ -60,6 +64,8 @@ public:
     /// Specifications of entries that are not bundled, to be remembered.
     QStringList remembered() const;
     int loadedCount() const;
+    /// Weights in memory. A conversion keeps all tensors of its original and adds its feature maps to them: what they
+    /// share is counted once.
     quint64 loadedBytes() const;
 
 Q_SIGNALS:

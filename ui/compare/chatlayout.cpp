@@ -9,7 +9,6 @@
 namespace lens {
 namespace {
 
-constexpr QChar returnSign(0x21b5);
 constexpr qreal promptWidthShare = 0.86;
 constexpr qreal gapBelowPrompt = 12;
 constexpr qreal gapBelowAnswer = 20;
@@ -109,12 +108,15 @@ void ChatLayout::addAnswer(const Exchange &exchange, std::size_t index)
 
 void ChatLayout::addText(Block &block, const QString &text)
 {
-    for (const QString &line : text.split(QLatin1Char('\n'))) {
+    const QStringList lines = text.split(QLatin1Char('\n'));
+    for (qsizetype i = 0; i < lines.size(); ++i) {
+        const QString &line = lines[i];
         for (qsizetype at = 0; at == 0 || at < line.size(); at += paragraphLimit) {
             Paragraph paragraph;
             paragraph.text = line.mid(at, paragraphLimit);
             block.paragraphs.push_back(std::move(paragraph));
         }
+        block.paragraphs.back().breaksLine = i + 1 < lines.size();
     }
 }
 
@@ -134,8 +136,10 @@ void ChatLayout::addToken(Block &block, qsizetype index, const QString &text)
         if (!piece.isEmpty())
             paragraph.spans.push_back({index, int(paragraph.text.size()), int(piece.size())});
         paragraph.text += piece;
-        if (ends)
+        if (ends) {
+            paragraph.breaksLine = true;
             block.paragraphs.emplace_back();
+        }
     }
 }
 

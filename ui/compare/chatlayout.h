@@ -36,6 +36,7 @@ public:
         qreal top = 0;           ///< inside the block
         qreal height = 0;
         qreal width = 0; ///< of its longest line
+        bool breaksLine = false; ///< a line break of the text follows
     };
 
     struct Block {
@@ -76,6 +77,8 @@ public:
     QRectF spanInLine(const QTextLine &line, const Span &span) const;
     QPointF originOf(const Block &block, const Paragraph &paragraph) const;
 
+    /// Stands at the end of an answer's line, where the token with the line break is.
+    static constexpr QChar returnSign{0x21b5};
     static constexpr qreal margin = 12;
     static constexpr qreal bubblePadding = 9;
     static constexpr int paragraphLimit = 2000; ///< characters

@@ -32,7 +32,7 @@ public:
             if (!block.isPrompt)
                 paintShading(block, paragraph, origin);
             m_painter.setPen(m_state.colours.text);
-            paragraph.layout->draw(&m_painter, origin);
+            paragraph.layout->draw(&m_painter, origin, chosenIn(block, paragraph));
         }
         if (!block.caption.isEmpty()) {
             m_painter.setFont(m_layout.captionFont());
@@ -52,6 +52,21 @@ public:
     }
 
 private:
+    QList<QTextLayout::FormatRange> chosenIn(const ChatLayout::Block &block,
+                                             const ChatLayout::Paragraph &paragraph) const
+    {
+        if (!m_state.chosenText)
+            return {};
+        auto range = m_state.chosenText->inside(std::size_t(&block - m_layout.blocks().data()),
+                                                std::size_t(&paragraph - block.paragraphs.data()),
+                                                int(paragraph.text.size()));
+        if (!range)
+            return {};
+        range->format.setBackground(m_state.colours.accent);
+        range->format.setForeground(m_state.colours.accentText);
+        return {*range};
+    }
+
     void paintBubble(const ChatLayout::Block &block)
     {
         m_painter.setPen(Qt::NoPen);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bridge/theme.h"
-#include "compare/chatlayout.h"
+#include "compare/chatselection.h"
 #include "compare/chatview.h"
 
 #include <QPainter>
@@ -16,6 +16,7 @@ struct ChatPaintState {
     std::optional<TokenRef> selected;
     std::optional<TokenRef> hovered;
     std::optional<TokenRef> difference;
+    std::optional<ChatSelection> chosenText;
 };
 
 /// `visible` in the layout's coordinates, which the painter uses too.

@@ -7,6 +7,7 @@
 #include "compare/tokenpopup.h"
 #include "widgets/iconbutton.h"
 
+#include <QApplication>
 #include <QClipboard>
 #include <QContextMenuEvent>
 #include <QGuiApplication>
@@ -53,6 +54,8 @@ ChatView::ChatView(Column &column, Selection *selection, int index, QWidget *par
         m_hovered.reset();
         m_popup->hide();
         m_edit->hide();
+        m_chosenText.reset();
+        m_pressed.reset();
         m_layout.rebuild(m_column.exchanges());
         contentChanged(true);
     });
@@ -141,11 +144,12 @@ void ChatView::paintEvent(QPaintEvent *event)
     painter.fillRect(event->rect(), colours.surface);
     if (m_layout.blocks().empty()) {
         painter.setPen(colours.muted);
-        painter.drawText(viewport()->rect().adjusted(24, 24, -24, -24), int(Qt::AlignCenter) | Qt::TextWordWrap,
-                         m_placeholder);
+        QTextOption option(Qt::AlignCenter);
+        option.setWrapMode(QTextOption::WrapAtWordBoundaryOrAnywhere);
+        painter.drawText(QRectF(viewport()->rect()).adjusted(16, 24, -16, -24), m_placeholder, option);
         return;
     }
-    ChatPaintState state{m_column.exchanges(), colours, m_shading, selectedToken(), m_hovered, {}};
+    ChatPaintState state{m_column.exchanges(), colours, m_shading, selectedToken(), m_hovered, {}, m_chosenText};
     if (m_column.differenceIndex() >= 0 && m_column.last())
         state.difference = TokenRef{m_column.exchanges().size() - 1, m_column.differenceIndex()};
     painter.translate(0, -verticalScrollBar()->value());
@@ -244,14 +248,84 @@ void ChatView::showPopup(const TokenRef &ref)
 
 void ChatView::mouseMoveEvent(QMouseEvent *event)
 {
-    hover(event->position().toPoint());
+    if (!m_pressed) {
+        hover(event->position().toPoint());
+        return;
+    }
+    const QPointF moved = toContent(event->position()) - *m_pressed;
+    if (!m_dragging && moved.manhattanLength() < QApplication::startDragDistance())
+        return;
+    if (!m_dragging) {
+        m_popup->hide();
+        viewport()->setCursor(Qt::IBeamCursor);
+    }
+    m_dragging = true;
+    extendSelection(event->position());
+}
+
+void ChatView::extendSelection(const QPointF &viewportPoint)
+{
+    if (viewportPoint.y() < 0 || viewportPoint.y() > viewport()->height()) {
+        const int step = verticalScrollBar()->singleStep();
+        verticalScrollBar()->setValue(verticalScrollBar()->value() + (viewportPoint.y() < 0 ? -step : step));
+    }
+    const auto anchor = placeAt(m_layout, *m_pressed), caret = placeAt(m_layout, toContent(viewportPoint));
+    m_chosenText.reset();
+    if (anchor && caret && anchor != caret)
+        m_chosenText = ChatSelection{*anchor, *caret};
+    viewport()->update();
+}
+
+QString ChatView::selectedText() const
+{
+    return m_chosenText ? lens::selectedText(m_layout, *m_chosenText) : QString();
+}
+
+void ChatView::selectAll()
+{
+    m_chosenText = everything(m_layout);
+    viewport()->update();
+}
+
+void ChatView::copy() const
+{
+    const QString chosen = selectedText();
+    if (!chosen.isEmpty())
+        QGuiApplication::clipboard()->setText(chosen);
+    else if (m_column.last())
+        QGuiApplication::clipboard()->setText(m_column.last()->answer.text);
 }
 
 void ChatView::mousePressEvent(QMouseEvent *event)
 {
     if (event->button() != Qt::LeftButton)
         return;
-    const QPointF content = toContent(event->position());
+    m_pressed = toContent(event->position());
+    m_dragging = false;
+    m_chosenText.reset();
+    viewport()->update();
+}
+
+void ChatView::mouseReleaseEvent(QMouseEvent *event)
+{
+    if (event->button() != Qt::LeftButton || !m_pressed)
+        return;
+    const QPointF pressed = *m_pressed;
+    const bool dragged = m_dragging;
+    m_pressed.reset();
+    m_dragging = false;
+    if (!dragged) {
+        click(pressed);
+        return;
+    }
+    viewport()->setCursor(Qt::ArrowCursor);
+    const QString chosen = selectedText();
+    if (QGuiApplication::clipboard()->supportsSelection() && !chosen.isEmpty())
+        QGuiApplication::clipboard()->setText(chosen, QClipboard::Selection);
+}
+
+void ChatView::click(const QPointF &content)
+{
     if (const auto token = m_layout.tokenAt(content)) {
         select(*token);
         return;
@@ -290,8 +364,10 @@ void ChatView::keyPressEvent(QKeyEvent *event)
 {
     if (event->key() == Qt::Key_Left || event->key() == Qt::Key_Right) {
         moveSelection(event->key() == Qt::Key_Left ? -1 : 1);
-    } else if (event->matches(QKeySequence::Copy) && m_column.last()) {
-        QGuiApplication::clipboard()->setText(m_column.last()->answer.text);
+    } else if (event->matches(QKeySequence::Copy)) {
+        copy();
+    } else if (event->matches(QKeySequence::SelectAll)) {
+        selectAll();
     } else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Space) {
         if (const auto selected = selectedToken())
             showPopup(*selected);
@@ -308,6 +384,9 @@ void ChatView::contextMenuEvent(QContextMenuEvent *event)
     const auto copy = [&menu](const QString &label, const QString &text) {
         menu.addAction(label, [text] { QGuiApplication::clipboard()->setText(text); })->setEnabled(!text.isEmpty());
     };
+    copy(tr("Copy selected text"), selectedText());
+    menu.addAction(tr("Select all"), this, &ChatView::selectAll)->setEnabled(!m_layout.blocks().empty());
+    menu.addSeparator();
     if (prompt) {
         const std::size_t exchange = prompt->exchange;
         menu.addAction(tr("Edit and ask again"), this, [this, exchange] { Q_EMIT editRequested(exchange); })

@@ -1,7 +1,7 @@
 // A column's conversation on the screen: bubbles, tokens with shading, the first difference, and the selected token.
 #pragma once
 
-#include "compare/chatlayout.h"
+#include "compare/chatselection.h"
 
 #include <QAbstractScrollArea>
 
@@ -31,6 +31,8 @@ public:
     void setPlaceholder(const QString &text);
 
     const ChatLayout &chatLayout() const { return m_layout; }
+    /// What has been chosen with the mouse; empty when nothing is.
+    QString selectedText() const;
     QSize minimumSizeHint() const override { return QSize(120, 80); }
 
 Q_SIGNALS:
@@ -41,6 +43,7 @@ protected:
     void resizeEvent(QResizeEvent *event) override;
     void mouseMoveEvent(QMouseEvent *event) override;
     void mousePressEvent(QMouseEvent *event) override;
+    void mouseReleaseEvent(QMouseEvent *event) override;
     void keyPressEvent(QKeyEvent *event) override;
     void contextMenuEvent(QContextMenuEvent *event) override;
     bool viewportEvent(QEvent *event) override;
@@ -58,6 +61,10 @@ private:
     const ShownToken *token(const TokenRef &ref) const;
     std::optional<TokenRef> selectedToken() const;
     void revealSelection();
+    void extendSelection(const QPointF &viewportPoint);
+    void click(const QPointF &content);
+    void copy() const;
+    void selectAll();
 
     Column &m_column;
     Selection *m_selection;
@@ -67,6 +74,9 @@ private:
     QString m_placeholder;
     std::optional<TokenRef> m_hovered;
     std::optional<std::size_t> m_hoveredPrompt;
+    std::optional<ChatSelection> m_chosenText;
+    std::optional<QPointF> m_pressed; ///< in the content, while the left button is down
+    bool m_dragging = false;
     std::unique_ptr<TokenPopup> m_popup;
     IconButton *m_edit;
 };

@@ -10,11 +10,18 @@
 #include <algorithm>
 
 namespace lens {
+namespace {
 
-QString memoryText(quint64 stateBytes, quint64 kvBytesPerToken)
+constexpr int narrowWidth = 260; ///< pixels; below, the long forms do not fit
+
+} // namespace
+
+QString memoryText(quint64 stateBytes, quint64 kvBytesPerToken, bool shortly)
 {
     if (kvBytesPerToken == 0)
         return ColumnFooter::tr("state %1, constant").arg(formatBytes(stateBytes));
+    if (shortly)
+        return ColumnFooter::tr("KV %1, +%2/token").arg(formatBytes(stateBytes), formatBytes(kvBytesPerToken));
     return ColumnFooter::tr("KV cache %1, grows %2/token").arg(formatBytes(stateBytes), formatBytes(kvBytesPerToken));
 }
 
@@ -52,39 +59,44 @@ QSize ColumnFooter::sizeHint() const
 
 QString ColumnFooter::summary() const
 {
-    return QStringList{speedText(), memoryText(), contextText()}.join(QLatin1Char('\n'));
+    return lines(false).join(QLatin1Char('\n'));
 }
 
-QString ColumnFooter::speedText() const
+QStringList ColumnFooter::lines(bool shortly) const
+{
+    return {speedText(shortly), memoryText(shortly), contextText(shortly)};
+}
+
+QString ColumnFooter::speedText(bool shortly) const
 {
     const Exchange *last = m_column.last();
     if (!last || last->answer.tokens.empty())
-        return tr("– tok/s · first token –");
+        return shortly ? tr("– tok/s") : tr("– tok/s · first token –");
     const Cost &cost = last->answer.cost;
     const QString rate = cost.tokensPerSecond > 0
                              ? QLocale().toString(cost.tokensPerSecond, 'f', cost.tokensPerSecond < 20 ? 1 : 0)
                              : QStringLiteral("–");
-    return tr("%1 tok/s · first token %2").arg(rate, formatSeconds(cost.firstTokenSeconds));
+    return (shortly ? tr("%1 tok/s · first %2") : tr("%1 tok/s · first token %2")).arg(rate, formatSeconds(cost.firstTokenSeconds));
 }
 
-QString ColumnFooter::memoryText() const
+QString ColumnFooter::memoryText(bool shortly) const
 {
     const ModelInfo &info = m_column.info();
     if (info.name.empty())
         return tr("no model");
     const Exchange *last = m_column.last();
     const quint64 bytes = last && last->answer.cost.stateBytes > 0 ? last->answer.cost.stateBytes : info.stateBytes;
-    return lens::memoryText(bytes, info.kvBytesPerToken);
+    return lens::memoryText(bytes, info.kvBytesPerToken, shortly);
 }
 
-QString ColumnFooter::contextText() const
+QString ColumnFooter::contextText(bool shortly) const
 {
     const Exchange *last = m_column.last();
     const qint64 tokens = last ? last->answer.cost.contextTokens : 0;
     const qint64 trained = m_column.info().trainedContext;
     if (trained <= 0)
         return tr("context %1").arg(QLocale().toString(tokens));
-    return tr("context %1 · trained at %2").arg(QLocale().toString(tokens), QLocale().toString(trained));
+    return (shortly ? tr("context %1 of %2") : tr("context %1 · trained at %2")).arg(QLocale().toString(tokens), QLocale().toString(trained));
 }
 
 void ColumnFooter::paintEvent(QPaintEvent *)
@@ -100,7 +112,7 @@ void ColumnFooter::paintEvent(QPaintEvent *)
     const QFontMetrics metrics(small);
     const int line = fontMetrics().height();
     QRect row(12, 6, width() - 24, line);
-    for (const QString &text : {speedText(), memoryText(), contextText()}) {
+    for (const QString &text : lines(width() < narrowWidth)) {
         painter.drawText(row, Qt::AlignVCenter, metrics.elidedText(text, Qt::ElideRight, row.width()));
         row.translate(0, line);
     }

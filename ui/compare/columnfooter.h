@@ -22,16 +22,18 @@ protected:
     void paintEvent(QPaintEvent *event) override;
 
 private:
-    QString speedText() const;
-    QString memoryText() const;
-    QString contextText() const;
+    QStringList lines(bool shortly) const;
+    QString speedText(bool shortly) const;
+    QString memoryText(bool shortly) const;
+    QString contextText(bool shortly) const;
     void refresh();
 
     const Column &m_column;
 };
 
 /// "KV cache 1.2 MB, grows 9.2 kB/token" or "state 0.6 MB, constant".
-QString memoryText(quint64 stateBytes, quint64 kvBytesPerToken);
+/// Shortly: "KV 1.2 MB, +9.2 kB/token" or "state 0.6 MB, constant".
+QString memoryText(quint64 stateBytes, quint64 kvBytesPerToken, bool shortly = false);
 
 /// How full the context is. The scale ends at twice the trained length when a text goes beyond it, which is marked.
 struct ContextScale {

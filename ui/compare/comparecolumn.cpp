@@ -13,6 +13,11 @@
 #include <QVBoxLayout>
 
 namespace lens {
+namespace {
+
+constexpr int narrowWidth = 230; ///< pixels; below, the name needs the room of all buttons but the menu
+
+} // namespace
 
 CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, Selection *selection, int index,
                              QWidget *parent)
@@ -75,7 +80,12 @@ QWidget *CompareColumn::makeHeader()
     m_only->setCheckable(true);
     connect(m_only, &QToolButton::clicked, this,
             [this](bool checked) { m_controller.column(m_index).setTakesPart(checked); });
-    connect(m_stop, &QToolButton::clicked, this, [this] { m_controller.stop(m_index); });
+    connect(m_stop, &QToolButton::clicked, this, [this] {
+        if (m_controller.column(m_index).isBusy())
+            m_controller.stop(m_index);
+        else
+            m_library.cancel(m_controller.chosenModel(m_index));
+    });
     connect(m_regenerate, &QToolButton::clicked, this, [this] { m_controller.regenerate(m_index); });
     connect(m_chooser, &ModelChooser::chosen, this,
             [this](quint64 entry) { m_controller.chooseModel(m_index, entry); });
@@ -101,6 +111,10 @@ void CompareColumn::fillMenu()
     menu->addAction(tr("Edit the last prompt and ask again"), this,
                     [this, &column] { Q_EMIT editRequested(m_index, column.exchanges().size() - 1); })
         ->setEnabled(idle);
+    QAction *part = menu->addAction(tr("Takes part in shared prompts"), this,
+                                    [this](bool part) { m_controller.column(m_index).setTakesPart(part); });
+    part->setCheckable(true);
+    part->setChecked(column.takesPart());
     menu->addSeparator();
     const quint64 entry = m_controller.chosenModel(m_index);
     const ModelEntry *model = m_library.entry(entry);
@@ -111,8 +125,11 @@ void CompareColumn::fillMenu()
                                                 entry);
                     })
         ->setEnabled(model && model->info && model->info->mixer == "softmax");
-    menu->addAction(tr("Unload the model"), this, [this, entry] { m_library.unload(entry); })
-        ->setEnabled(model && model->model);
+    if (model && model->model)
+        menu->addAction(tr("Unload the model"), this, [this, entry] { m_library.unload(entry); });
+    else
+        menu->addAction(tr("Load the model"), this, [this, entry] { m_controller.chooseModel(m_index, entry); })
+            ->setEnabled(model && !isLoading());
     menu->addSeparator();
     menu->addAction(tr("Close this column"), this, [this] { m_controller.removeColumn(m_index); })
         ->setEnabled(m_controller.columnCount() > ChatController::minColumns && !m_controller.isBusy());
@@ -134,17 +151,32 @@ void CompareColumn::updateModel()
     else if (model->state == ModelEntry::State::Loading)
         m_view->setPlaceholder(tr("Loading %1…").arg(model->name));
     else if (!model->model)
-        m_view->setPlaceholder(tr("%1 is not loaded.").arg(model->name));
+        m_view->setPlaceholder(tr("%1 is not loaded. The menu of this column loads it.").arg(model->name));
     else
         m_view->setPlaceholder(tr("Type a prompt below: all columns answer it."));
+    updateActivity();
+}
+
+bool CompareColumn::isLoading() const
+{
+    const ModelEntry *model = m_library.entry(m_controller.chosenModel(m_index));
+    return model && model->state == ModelEntry::State::Loading;
+}
+
+void CompareColumn::resizeEvent(QResizeEvent *event)
+{
+    QFrame::resizeEvent(event);
     updateActivity();
 }
 
 void CompareColumn::updateActivity()
 {
     const Column &column = m_controller.column(m_index);
-    m_stop->setVisible(column.isBusy());
-    m_regenerate->setVisible(!column.isBusy());
+    const bool narrow = width() < narrowWidth;
+    m_stop->setVisible(column.isBusy() || isLoading());
+    m_stop->setLabel(column.isBusy() ? tr("Stop this column") : tr("Stop loading"));
+    m_regenerate->setVisible(!narrow && !m_stop->isVisibleTo(this));
+    m_only->setVisible(!narrow || !column.takesPart());
     m_regenerate->setEnabled(!m_controller.isBusy() && column.last() && column.model());
     m_only->setChecked(column.takesPart());
     m_only->setIconName(column.takesPart() ? QStringLiteral("link") : QStringLiteral("unlink"));

@@ -32,7 +32,11 @@ Q_SIGNALS:
     void editRequested(int index, std::size_t exchange);
     void detailsRequested(quint64 entry);
 
+protected:
+    void resizeEvent(QResizeEvent *event) override;
+
 private:
+    bool isLoading() const;
     QWidget *makeHeader();
     void fillMenu();
     void updateModel();

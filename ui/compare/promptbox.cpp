@@ -1,5 +1,6 @@
 #include "compare/promptbox.h"
 
+#include "widgets/elidedcombo.h"
 #include "widgets/iconbutton.h"
 
 #include <QComboBox>
@@ -81,7 +82,7 @@ void PromptEdit::insertFromMimeData(const QMimeData *source)
 }
 
 PromptBox::PromptBox(QWidget *parent)
-    : QFrame(parent), m_edit(new PromptEdit), m_target(new QComboBox), m_send(new QPushButton), m_note(new QLabel),
+    : QFrame(parent), m_edit(new PromptEdit), m_target(new ElidedCombo), m_send(new QPushButton), m_note(new QLabel),
       m_attachmentLabel(new QLabel),
       m_dropAttachment(new IconButton(QStringLiteral("close"), tr("Remove the pasted text")))
 {

@@ -4,13 +4,13 @@
 #include "lens/attentionsource.h"
 #include "lens/dockheader.h"
 #include "lens/matrixtriptych.h"
+#include "widgets/elidedcombo.h"
 
 #include <QAction>
 #include <QHBoxLayout>
 #include <QMenu>
 #include <QProgressBar>
 #include <QResizeEvent>
-#include <QSignalBlocker>
 #include <QVBoxLayout>
 
 #include <algorithm>
@@ -262,14 +262,8 @@ void AttentionDock::Impl::showAll()
 
 void AttentionDock::Impl::showChoices()
 {
-    for (const Side which : {First, Second}) {
-        const QSignalBlocker block(sideChoice[which]);
-        sideChoice[which]->clear();
-        for (const Column &column : columns)
-            sideChoice[which]->addItem(column.name);
-        sideChoice[which]->setCurrentIndex(pair[which]);
-        sideChoice[which]->setVisible(columns.size() > 2);
-    }
+    for (const Side which : {First, Second})
+        fillColumnChoice(sideChoice[which], columns, pair[which], 3);
 }
 
 void AttentionDock::Impl::showHeader()
@@ -371,6 +365,11 @@ RowScaling AttentionDock::scaling() const
 bool AttentionDock::autoMeasure() const
 {
     return m_impl->automatic->isChecked();
+}
+
+void AttentionDock::setAutoMeasure(bool automatic)
+{
+    m_impl->automatic->setChecked(automatic);
 }
 
 void AttentionDock::setMeasuring(bool measuring)

@@ -39,6 +39,7 @@ public:
     RowScaling scaling() const;
     /// Whether the user wants a measurement after every answer without asking.
     bool autoMeasure() const;
+    void setAutoMeasure(bool automatic);
 
     /// While true: progress and a cancel button; measureRequested() is not emitted.
     void setMeasuring(bool measuring);

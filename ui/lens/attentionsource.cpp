@@ -63,9 +63,23 @@ double causalQuantile(const std::vector<const Matrix *> &matrices, double share)
     return *nth;
 }
 
-float MatrixSource::value(qsizetype row, qsizetype column) const
+float MatrixSource::signedValue(qsizetype row, qsizetype column) const
 {
     return column > row ? std::numeric_limits<float>::quiet_NaN() : m_matrix.at(row, column);
+}
+
+float MatrixSource::value(qsizetype row, qsizetype column) const
+{
+    const float value = signedValue(row, column);
+    return m_colour == CellColour::Magnitude ? std::abs(value) : value;
+}
+
+ValueRange MatrixSource::range(bool logarithmic) const
+{
+    const ValueRange range = causalRange(m_matrix, logarithmic);
+    if (logarithmic || m_colour == CellColour::Value)
+        return range;
+    return {0, std::max(range.upper, -range.lower)};
 }
 
 QStringList MatrixSource::fieldNames() const
@@ -75,7 +89,7 @@ QStringList MatrixSource::fieldNames() const
 
 QVariantList MatrixSource::fields(qsizetype row, qsizetype column) const
 {
-    return {qint64(column), m_tokens.value(column), qint64(row), m_tokens.value(row), value(row, column)};
+    return {qint64(column), m_tokens.value(column), qint64(row), m_tokens.value(row), signedValue(row, column)};
 }
 
 QString MatrixSource::readOut(qsizetype row, qsizetype column) const
@@ -83,7 +97,7 @@ QString MatrixSource::readOut(qsizetype row, qsizetype column) const
     if (column > row)
         return {};
     return tr("Query %1\nKey %2\n%3 %4")
-        .arg(named(m_tokens, row), named(m_tokens, column), m_quantity, formatValue(value(row, column)));
+        .arg(named(m_tokens, row), named(m_tokens, column), m_quantity, formatValue(signedValue(row, column)));
 }
 
 float ErrorSource::at(const std::vector<float> &values, qsizetype row, qsizetype column) const

@@ -18,18 +18,21 @@ ValueRange causalRange(const Matrix &matrix, bool positive);
 /// `share` is 1, 0 for none.
 double causalQuantile(const std::vector<const Matrix *> &matrices, double share);
 
+/// What the colour of a cell stands for. Read-outs and tables always have the signed value.
+enum class CellColour { Value, Magnitude };
+
 /// A causal matrix over one text: rows are queries, columns are keys; the future stays transparent.
 class MatrixSource : public HeatMapSource {
 public:
-    MatrixSource(Matrix matrix, QStringList tokens, QString quantity)
-        : m_matrix(std::move(matrix)), m_tokens(std::move(tokens)), m_quantity(std::move(quantity))
+    MatrixSource(Matrix matrix, QStringList tokens, QString quantity, CellColour colour = CellColour::Value)
+        : m_matrix(std::move(matrix)), m_tokens(std::move(tokens)), m_quantity(std::move(quantity)), m_colour(colour)
     {
     }
 
     qsizetype rows() const override { return m_matrix.rows; }
     qsizetype columns() const override { return m_matrix.columns; }
     float value(qsizetype row, qsizetype column) const override;
-    ValueRange range(bool logarithmic) const override { return causalRange(m_matrix, logarithmic); }
+    ValueRange range(bool logarithmic) const override;
     QStringList fieldNames() const override;
     QVariantList fields(qsizetype row, qsizetype column) const override;
     QString readOut(qsizetype row, qsizetype column) const override;
@@ -38,6 +41,9 @@ private:
     Matrix m_matrix;
     QStringList m_tokens;
     QString m_quantity;
+    CellColour m_colour;
+
+    float signedValue(qsizetype row, qsizetype column) const;
 };
 
 /// Errors of every head: rows are heads, columns are layers.

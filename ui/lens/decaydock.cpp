@@ -6,12 +6,12 @@
 #include "lens/dockheader.h"
 #include "plot/linechart.h"
 #include "plot/ticks.h"
+#include "widgets/elidedcombo.h"
 
 #include <QEvent>
 #include <QHeaderView>
 #include <QLabel>
 #include <QScrollBar>
-#include <QSignalBlocker>
 #include <QSortFilterProxyModel>
 #include <QSplitter>
 #include <QStackedLayout>
@@ -234,14 +234,7 @@ void DecayDock::Impl::connectAll(DecayDock *dock)
 
 void DecayDock::Impl::showAll()
 {
-    {
-        const QSignalBlocker block(columnChoice);
-        columnChoice->clear();
-        for (const Column &column : columns)
-            columnChoice->addItem(column.name);
-        columnChoice->setCurrentIndex(shown);
-        columnChoice->setVisible(columns.size() > 1);
-    }
+    fillColumnChoice(columnChoice, columns, shown, 2);
     const LayerInfo *layer = currentLayer();
     logarithmic->setVisible(layer);
     table->setVisible(layer);

@@ -2,6 +2,7 @@
 
 #include "plot/plottheme.h"
 #include "plot/ticks.h"
+#include "widgets/elidedcombo.h"
 
 #include <QHBoxLayout>
 #include <QMenu>
@@ -44,7 +45,7 @@ DockHeader::DockHeader(QWidget *parent)
 
 QComboBox *DockHeader::addCombo(const QString &accessibleName)
 {
-    auto *combo = new QComboBox(this);
+    auto *combo = new ElidedCombo(this);
     combo->setAccessibleName(accessibleName);
     combo->setToolTip(accessibleName);
     combo->setSizeAdjustPolicy(QComboBox::AdjustToContents);

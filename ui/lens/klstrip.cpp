@@ -15,6 +15,7 @@ struct KlStrip::Impl {
     Selection *selection = nullptr;
     DockHeader *header = nullptr;
     BarStrip *bars = nullptr;
+    QComboBox *otherChoice = nullptr;
     QString first, second;
     ForcedComparison comparison;
     QStringList tokens;
@@ -34,6 +35,8 @@ void KlStrip::Impl::build(KlStrip *strip)
     bars->setAxes(tr("token"), tr("KL, nats"));
     bars->setTitle(tr("KL divergence per token"));
     bars->setHint(tr("How far the two models' predictions are apart, token by token, appears here after an answer."));
+    otherChoice = header->addCombo(tr("Column compared with the first"));
+    otherChoice->hide();
     header->addMenu([this](QMenu *menu) { bars->addActionsTo(menu); });
     auto *layout = new QVBoxLayout(strip);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -97,16 +100,22 @@ KlStrip::KlStrip(Selection *selection, QWidget *parent) : QWidget(parent), m_imp
                                    tr("NLL of the second, nats")},
                                   [impl](qint64 token) { return impl->fields(token); });
     connect(m_impl->bars, &BarStrip::barChosen, this, [this](qint64 token) { m_impl->selection->setToken(token); });
+    connect(m_impl->otherChoice, &QComboBox::activated, this, [this](int index) { Q_EMIT otherChosen(index + 1); });
     connect(selection, &Selection::tokenChanged, this, [this](qint64 token) { m_impl->bars->setChosen(token); });
 }
 
 KlStrip::~KlStrip() = default;
 
-void KlStrip::setNames(const QString &first, const QString &second)
+void KlStrip::setColumns(const QStringList &names, int other)
 {
-    m_impl->first = first;
-    m_impl->second = second;
-    m_impl->bars->setTitle(tr("KL divergence per token, %1 ‖ %2").arg(first, second));
+    m_impl->first = names.value(0);
+    m_impl->second = names.value(other);
+    m_impl->otherChoice->clear();
+    for (qsizetype i = 1; i < names.size(); ++i)
+        m_impl->otherChoice->addItem(tr("1 ‖ %1: %2").arg(i + 1).arg(names[i]));
+    m_impl->otherChoice->setCurrentIndex(other - 1);
+    m_impl->otherChoice->setVisible(names.size() > 2);
+    m_impl->bars->setTitle(tr("KL divergence per token, %1 ‖ %2").arg(m_impl->first, m_impl->second));
     m_impl->showHeader();
 }
 

@@ -21,8 +21,8 @@ public:
     explicit KlStrip(Selection *selection, QWidget *parent = nullptr);
     ~KlStrip() override;
 
-    /// The two models' names: KL(first || second).
-    void setNames(const QString &first, const QString &second);
+    /// One name per column: KL(first column || column `other`). With more than two the user can choose another.
+    void setColumns(const QStringList &names, int other);
 
     /// `tokenTexts` are those of the forced text, one more than comparison.kl.size(). A bar stands at the token that
     /// was predicted: kl[t] at token t + 1.
@@ -37,6 +37,9 @@ public:
     void clear();
 
     QSize sizeHint() const override;
+
+Q_SIGNALS:
+    void otherChosen(int column);
 
 private:
     struct Impl;

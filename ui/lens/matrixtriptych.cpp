@@ -46,9 +46,8 @@ MatrixTriptych::MatrixTriptych(QWidget *parent) : QWidget(parent)
         layout->setColumnStretch(panel, 1);
         connect(m_plots[at], &HeatMapPlot::cellChosen, this, [this](qint64 row) { Q_EMIT tokenChosen(row); });
     }
-    m_plots[First]->setColors(ColorScale::Magnitude, tr("weight, top 2 % clipped"), ColorBar::Below);
     m_plots[Second]->setColors(ColorScale::Magnitude, tr("same scale"), ColorBar::Below);
-    m_plots[Difference]->setColors(ColorScale::Difference, tr("second − first"), ColorBar::Below);
+    m_plots[Difference]->setColors(ColorScale::Difference, tr("B − A, top 2 % clipped"), ColorBar::Below);
     m_titles[Difference]->setFullText(tr("Difference"));
     m_plots[Difference]->setTitle(tr("Attention, difference"));
     showTicks();
@@ -109,19 +108,26 @@ void MatrixTriptych::addActionsTo(QMenu *menu)
 
 ValueRange MatrixTriptych::sharedRange() const
 {
-    ValueRange shared{0, 0};
+    double largest = 0;
     std::vector<const Matrix *> matrices;
     for (const std::optional<Matrix> &matrix : m_matrices) {
         if (!matrix)
             continue;
         matrices.push_back(&*matrix);
-        shared.lower = std::min(shared.lower, causalRange(*matrix, false).lower);
-        shared.upper = std::max(shared.upper, causalRange(*matrix, false).upper);
+        const ValueRange range = causalRange(*matrix, false);
+        largest = std::max({largest, range.upper, -range.lower});
     }
     if (m_logarithmic)
-        return {shared.upper * std::pow(10, -Decades), shared.upper};
+        return {largest * std::pow(10, -Decades), largest};
     const double most = causalQuantile(matrices, ShownShare);
-    return {std::max(shared.lower, -most), most > 0 ? std::min(shared.upper, most) : shared.upper};
+    return {0, most > 0 ? most : largest};
+}
+
+bool MatrixTriptych::hasNegative() const
+{
+    return std::any_of(m_matrices.begin(), m_matrices.end(), [](const std::optional<Matrix> &matrix) {
+        return matrix && causalRange(*matrix, false).lower < 0;
+    });
 }
 
 void MatrixTriptych::setErrors(double frobenius, double cosine)
@@ -140,9 +146,13 @@ void MatrixTriptych::showMatrices()
         const std::optional<Matrix> &matrix = m_matrices[side];
         m_plots[side]->setLogarithmic(m_logarithmic);
         m_plots[side]->setValueRange(shared);
-        m_plots[side]->setSource(matrix ? std::make_shared<MatrixSource>(*matrix, m_tokens, tr("weight")) : nullptr);
+        m_plots[side]->setSource(
+            matrix ? std::make_shared<MatrixSource>(*matrix, m_tokens, tr("weight"), CellColour::Magnitude) : nullptr);
         m_plots[side]->setHint(m_hint);
     }
+    const QString quantity = hasNegative() ? tr("|weight|") : tr("weight");
+    m_plots[First]->setColors(ColorScale::Magnitude,
+                              m_logarithmic ? quantity : tr("%1, top 2 % clipped").arg(quantity), ColorBar::Below);
     std::shared_ptr<MatrixSource> source;
     if (m_matrices[First] && m_matrices[Second] && m_refused.isEmpty()) {
         Matrix delta = difference(*m_matrices[First], *m_matrices[Second]);

@@ -52,7 +52,9 @@ private:
     bool m_logarithmic = false;
 
     void showMatrices();
+    /// One scale from 0 for the magnitudes of both.
     ValueRange sharedRange() const;
+    bool hasNegative() const;
     void showTicks();
 };
 

@@ -3,6 +3,7 @@
 #include "bridge/selection.h"
 #include "lens/dockheader.h"
 #include "lens/statenormhistory.h"
+#include "widgets/elidedcombo.h"
 
 #include <QLocale>
 #include <QSignalBlocker>
@@ -112,14 +113,7 @@ void StateNormDock::Impl::connectAll(StateNormDock *dock)
 
 void StateNormDock::Impl::showAll()
 {
-    {
-        const QSignalBlocker block(columnChoice);
-        columnChoice->clear();
-        for (const Column &column : columns)
-            columnChoice->addItem(column.name);
-        columnChoice->setCurrentIndex(shown);
-        columnChoice->setVisible(columns.size() > 1);
-    }
+    fillColumnChoice(columnChoice, columns, shown, 2);
     showLayers();
     showSource();
     showHeader();

@@ -11,7 +11,20 @@
 
 namespace lens {
 
-ErrorBanner::ErrorBanner(QWidget *parent) : QFrame(parent), m_text(new QLabel)
+namespace {
+
+constexpr int narrowWidth = 260; ///< pixels; below, the buttons stand under the text
+
+/// A path may break behind each of its folders.
+QString breakable(const std::string &path)
+{
+    return text(path).toHtmlEscaped().replace(QLatin1Char('/'), QStringLiteral("/\u200b"));
+}
+
+} // namespace
+
+ErrorBanner::ErrorBanner(QWidget *parent)
+    : QFrame(parent), m_layout(new QBoxLayout(QBoxLayout::LeftToRight, this)), m_text(new QLabel)
 {
     m_text->setWordWrap(true);
     m_text->setTextFormat(Qt::RichText);
@@ -21,11 +34,13 @@ ErrorBanner::ErrorBanner(QWidget *parent) : QFrame(parent), m_text(new QLabel)
     auto *close = new IconButton(QStringLiteral("close"), tr("Close this message"));
     m_copy = copy;
     m_close = close;
-    auto *layout = new QHBoxLayout(this);
-    layout->setContentsMargins(10, 6, 6, 6);
-    layout->addWidget(m_text, 1);
-    layout->addWidget(copy, 0, Qt::AlignTop);
-    layout->addWidget(close, 0, Qt::AlignTop);
+    auto *buttons = new QHBoxLayout;
+    buttons->addStretch();
+    buttons->addWidget(copy, 0, Qt::AlignTop);
+    buttons->addWidget(close, 0, Qt::AlignTop);
+    m_layout->setContentsMargins(10, 6, 6, 6);
+    m_layout->addWidget(m_text, 1);
+    m_layout->addLayout(buttons);
     connect(copy, &QToolButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(m_plain); });
     connect(close, &QToolButton::clicked, this, [this] {
         hide();
@@ -39,11 +54,11 @@ void ErrorBanner::showError(const Error &error)
     m_isError = true;
     QStringList lines{QStringLiteral("<b>%1</b>").arg(title(error.code).toHtmlEscaped())};
     if (!error.what.empty())
-        lines.append(text(error.what).toHtmlEscaped());
+        lines.append(breakable(error.what));
     if (!error.where.empty())
-        lines.append(QStringLiteral("<small>%1</small>").arg(text(error.where).toHtmlEscaped()));
+        lines.append(QStringLiteral("<small>%1</small>").arg(breakable(error.where)));
     if (!error.advice.empty())
-        lines.append(tr("To do: %1").arg(text(error.advice).toHtmlEscaped()));
+        lines.append(tr("To do: %1").arg(breakable(error.advice)));
     m_text->setText(lines.join(QStringLiteral("<br>")));
     m_copy->show();
     m_close->show();
@@ -64,6 +79,12 @@ void ErrorBanner::present(const QString &plain)
     m_plain = plain;
     setAccessibleName(plain);
     show();
+}
+
+void ErrorBanner::resizeEvent(QResizeEvent *event)
+{
+    QFrame::resizeEvent(event);
+    m_layout->setDirection(width() < narrowWidth ? QBoxLayout::TopToBottom : QBoxLayout::LeftToRight);
 }
 
 void ErrorBanner::paintEvent(QPaintEvent *)

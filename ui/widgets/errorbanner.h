@@ -6,6 +6,8 @@
 #include <QFrame>
 #include <QLabel>
 
+class QBoxLayout;
+
 namespace lens {
 
 class ErrorBanner : public QFrame {
@@ -24,10 +26,12 @@ Q_SIGNALS:
 
 protected:
     void paintEvent(QPaintEvent *event) override;
+    void resizeEvent(QResizeEvent *event) override;
 
 private:
     void present(const QString &plain);
 
+    QBoxLayout *m_layout;
     QLabel *m_text;
     QWidget *m_copy;
     QWidget *m_close;

@@ -1,4 +1,4 @@
-#include "compare/chatlayout.h"
+#include "compare/chatselection.h"
 #include "compare/columnfooter.h"
 
 #include <QElapsedTimer>
@@ -37,6 +37,22 @@ private Q_SLOTS:
         QVERIFY(layout.rectsOf({0, 4})[0].top() > layout.rectsOf({0, 2})[0].top());
         QVERIFY(layout.promptAt(layout.blocks()[0].rect.center()));
         QVERIFY(!layout.tokenAt(QPointF(399, 5)));
+    }
+
+    void textIsChosenFromPlaceToPlace()
+    {
+        ChatLayout layout{QFont()};
+        layout.setWidth(400);
+        layout.rebuild({exchange("hello\nthere", {"the", " little", " fox", "\n", "He", " ran"})});
+        const QRectF little = layout.rectsOf({0, 1})[0], ran = layout.rectsOf({0, 5})[0];
+        const auto from = placeAt(layout, little.center() - QPointF(little.width() / 2 - 1, 0));
+        const auto to = placeAt(layout, ran.center() + QPointF(ran.width() / 2, 0));
+        QVERIFY(from && to);
+        QCOMPARE(selectedText(layout, {*from, *to}), QString(" little fox\nHe ran"));
+        QCOMPARE(selectedText(layout, {*to, *from}), QString(" little fox\nHe ran"));
+        QCOMPARE(selectedText(layout, everything(layout)), QString("hello\nthere\n\nthe little fox\nHe ran"));
+        QVERIFY(selectedText(layout, {*from, *from}).isEmpty());
+        QVERIFY(!placeAt(ChatLayout{QFont()}, QPointF(5, 5)));
     }
 
     void nothingLeavesTheColumn()

@@ -14,6 +14,7 @@
 #include "plot/barstrip.h"
 #include "plot/linechart.h"
 
+#include <QComboBox>
 #include <QLabel>
 #include <QSignalSpy>
 #include <QTableView>
@@ -119,6 +120,18 @@ private Q_SLOTS:
         QVERIFY(difference(a, {1, 1, {0}}).empty());
         QCOMPARE(causalQuantile({&a, &b}, 1), 1.0);
         QVERIFY(std::isnan(MatrixSource(a, {}, "weight").value(0, 1)));
+    }
+
+    void magnitudesOfSignedWeights()
+    {
+        const Matrix implied{2, 2, {-0.75f, 9, 0.25f, -0.5f}};
+        const MatrixSource source(implied, {}, "weight", CellColour::Magnitude);
+        QCOMPARE(source.value(0, 0), 0.75f);
+        QVERIFY(std::isnan(source.value(0, 1)));
+        QCOMPARE(source.range(false).lower, 0.0);
+        QCOMPARE(source.range(false).upper, 0.75);
+        QCOMPARE(source.fields(0, 0).last().toFloat(), -0.75f);
+        QVERIFY(source.readOut(0, 0).contains(formatValue(-0.75)));
     }
 
     void stateNormsFollowAndLeadTheSelection()
@@ -253,7 +266,7 @@ private Q_SLOTS:
     {
         Selection selection;
         KlStrip strip(&selection);
-        strip.setNames("a", "b");
+        strip.setColumns({"a", "b"}, 1);
         strip.setComparison(samples::comparison(30), samples::tokens(30));
         strip.setFirstDifference(15, " see", " play");
         QVERIFY(says(strip, "first difference at token 15 (“see” / “play”)"));
@@ -262,6 +275,14 @@ private Q_SLOTS:
         QCOMPARE(bars->table().row(0).first().toLongLong(), 1);
         Q_EMIT bars->barChosen(9);
         QCOMPARE(selection.token(), 9);
+        QSignalSpy chosen(&strip, &KlStrip::otherChosen);
+        strip.setColumns({"a", "b", "c"}, 1);
+        auto *choice = strip.findChild<QComboBox *>();
+        QCOMPARE(choice->count(), 2);
+        Q_EMIT choice->activated(1);
+        QCOMPARE(chosen.first().first().toInt(), 2);
+        strip.setColumns({"a", "b", "c"}, 2);
+        QVERIFY(says(strip, "(a ‖ c)"));
         strip.setNotice("different tokenizers");
         QVERIFY(bars->isEmpty());
         QVERIFY(says(strip, "different tokenizers"));

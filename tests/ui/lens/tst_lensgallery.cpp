@@ -91,7 +91,7 @@ QWidget *measuring(Selection *selection)
 QWidget *kl(Selection *selection)
 {
     auto *strip = new KlStrip(selection);
-    strip->setNames("smollm2", "smollm2@supra");
+    strip->setColumns({"smollm2", "smollm2@supra"}, 1);
     strip->setComparison(samples::comparison(60), samples::tokens(60));
     strip->setFirstDifference(15, " see", " play");
     selection->setToken(22);

@@ -142,7 +142,8 @@ ModelInfo fakeInfo(const std::string &name, const std::string &mixer)
         info.origin = "converted, SUPRA, Lightning decay";
     }
     for (int layer = 0; layer < 6; ++layer) {
-        LayerInfo facts{mixer, {}, 0};
+        LayerInfo facts;
+        facts.mixer = mixer;
         for (int head = 0; mixer != "softmax" && head < 6; ++head)
             facts.gamma.push_back(1 - std::pow(2.0, -2.0 - head));
         info.layers.push_back(facts);
