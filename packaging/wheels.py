@@ -24,7 +24,8 @@ CHUNK = 1 << 20
 # The wheels are chosen for this interpreter and these platforms, whatever Python runs this file: only C++ headers
 # and libraries are taken from them.
 WHEEL_TAGS = ["--implementation", "cp", "--python-version", "3.11", "--abi", "cp311"]
-for platform in ("manylinux_2_28", "manylinux_2_25", "manylinux_2_17", "manylinux2014"):
+for platform in ("manylinux_2_28", "manylinux_2_27", "manylinux_2_25", "manylinux_2_18", "manylinux_2_17",
+                 "manylinux_2_12", "manylinux2014"):
     WHEEL_TAGS += ["--platform", platform + "_x86_64"]
 
 
@@ -145,7 +146,7 @@ def download(requirement, cache, progress):
 def _run_pip(requirement, partial, progress):
     pinned = partial / "requirement.txt"
     pinned.write_text(requirement.line + "\n", encoding="utf-8")
-    command = [_python_with_pip(), "-m", "pip", "download", "--no-deps", "--require-hashes", "--no-cache-dir",
+    command = [*_pip(), "download", "--no-deps", "--require-hashes", "--no-cache-dir",
                "--only-binary", ":all:", "--progress-bar", "off", "--retries", "5", *WHEEL_TAGS,
                "--dest", str(partial), "-r", str(pinned)]
     stage = f"downloading {requirement.name} {requirement.version}"
@@ -167,14 +168,18 @@ def _run_pip(requirement, partial, progress):
     progress.show(stage, requirement.size, requirement.size)
 
 
-def _python_with_pip():
-    for python in (sys.executable, "/usr/bin/python3"):
-        if python and os.access(python, os.X_OK):
-            found = subprocess.run([python, "-m", "pip", "--version"], stdout=subprocess.DEVNULL,
-                                   stderr=subprocess.DEVNULL, check=False)
+def _pip():
+    """The command that is pip: a module of Python, or else the wheel of Debian's python3-pip-whl, which runs as it
+    is and brings no compiler along."""
+    pythons = [python for python in (sys.executable, "/usr/bin/python3") if python and os.access(python, os.X_OK)]
+    wheels = sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))
+    for python in pythons:
+        for command in ([python, "-m", "pip"], *([python, str(wheel / "pip")] for wheel in wheels)):
+            found = subprocess.run([*command, "--version"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                   check=False)
             if found.returncode == 0:
-                return python
-    raise Failure("Python's pip is not installed", "Install it, on Debian with: apt-get install python3-pip")
+                return command
+    raise Failure("Python's pip is not installed", "Install it, on Debian with: apt-get install python3-pip-whl")
 
 
 def _largest_file(folder):

@@ -1,9 +1,11 @@
-# What is installed where, in components: `application` is what users get, `development` what plugins outside of this
-# tree are built with. Everything of our own finds its libraries by its own place, so that the whole can be moved.
+# What is installed where, in components: `application` and `plugins` are what users get, `development` what plugins
+# outside of this tree are built with, `bundle` Qt and other libraries for systems that lack them, `cuda` the other half
+# of LibTorch. Everything of our own finds its libraries by its own place, so that the whole can be moved.
 #
 #   bin/                     supralens, supralens-cli
 #   lib/supralens/           own libraries and a private LibTorch; supralens-plugin-trial
 #   lib/supralens/plugins/   architecture families
+#   lib/supralens/qt/        plugins of a Qt that is brought along
 #   include/supralens/       headers of the core; libtorch/: LibTorch's
 #   lib/cmake/SupraLens/     find_package(SupraLens)
 include(CMakePackageConfigHelpers)
@@ -22,6 +24,7 @@ foreach(folder IN LISTS plugin_folders)
   list(FILTER targets INCLUDE REGEX "^supralens-plugin-")
   list(APPEND plugins ${targets})
 endforeach()
+add_custom_target(supralens-plugins DEPENDS ${plugins})
 
 # In the programs DT_RPATH, which holds for the libraries of libraries too, not DT_RUNPATH: in the packages that bring
 # Qt and its companions along, those come from the system that packed them and have no path of their own.
@@ -36,7 +39,7 @@ install(TARGETS ${private_libraries} LIBRARY DESTINATION ${private_dir} COMPONEN
 install(TARGETS supralens-plugin-trial RUNTIME DESTINATION ${private_dir} COMPONENT application)
 if(plugins)
   set_target_properties(${plugins} PROPERTIES INSTALL_RPATH "$ORIGIN/..")
-  install(TARGETS ${plugins} LIBRARY DESTINATION ${private_dir}/plugins COMPONENT application)
+  install(TARGETS ${plugins} LIBRARY DESTINATION ${private_dir}/plugins COMPONENT plugins)
 endif()
 
 # LibTorch: what libtorch_cpu.so needs when it is loaded, and no more. Its own paths point into Python's folders.
@@ -56,6 +59,25 @@ install(CODE "
   set(libraries ${libtorch_names})
   set(strip \"${CMAKE_STRIP}\")
   include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/TidyLibraries.cmake\")" COMPONENT application)
+
+# The same for NVIDIA cards, where packaging/fetch-libtorch --cuda put it.
+set(cuda_dir "${PROJECT_SOURCE_DIR}/third_party/libtorch-cuda")
+install(DIRECTORY "${cuda_dir}/lib/" DESTINATION ${private_dir} COMPONENT cuda OPTIONAL)
+install(DIRECTORY "${cuda_dir}/licenses/" DESTINATION share/doc/supralens-cuda/third-party COMPONENT cuda OPTIONAL)
+install(CODE "
+  set(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private_dir}\")
+  file(GLOB libraries RELATIVE \"\${folder}\" \"\${folder}/*.so*\")
+  set(strip \"${CMAKE_STRIP}\")
+  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/TidyLibraries.cmake\")" COMPONENT cuda)
+
+# For systems without a Qt of this version.
+get_target_property(qt_core Qt6::Core LOCATION)
+get_filename_component(qt_lib_dir "${qt_core}" DIRECTORY)
+install(CODE "
+  set(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private_dir}\")
+  set(notices \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/doc/supralens/third-party/debian\")
+  set(qt_plugin_dir \"${qt_lib_dir}/qt6/plugins\")
+  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/BundleLibraries.cmake\")" COMPONENT bundle)
 
 # Development.
 set(include_dir include/supralens)
