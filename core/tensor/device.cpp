@@ -1,10 +1,13 @@
 #include "tensor/device.h"
 
+#include "base/folders.h"
+
 #include <ATen/ATen.h>
 #include <ATen/DynamicLibrary.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
 #include <charconv>
+#include <filesystem>
 #include <fstream>
 #include <thread>
 
@@ -100,11 +103,19 @@ int threadCount()
 
 std::string openAccelerators()
 {
+    // The add-on package puts it beside the private LibTorch; a LibTorch of the user's own has it in the search path.
+    const std::string name = "libtorch_cuda.so";
+    const std::filesystem::path addOn = privateLibraryFolder() / name;
+    std::error_code error;
+    const bool installed = std::filesystem::exists(addOn, error);
     try {
         // Kept open for the life of the process: its static initialisers register the CUDA kernels.
-        static at::DynamicLibrary cuda("libtorch_cuda.so", nullptr, true);
+        constexpr bool stayOpen = true;
+        static at::DynamicLibrary cuda(installed ? addOn.c_str() : name.c_str(), nullptr, stayOpen);
         return "CUDA libraries loaded";
-    } catch (const std::exception &) {
+    } catch (const std::exception &exception) {
+        if (installed)
+            return std::string("the CUDA add-on cannot be opened, running on the CPU: ") + exception.what();
         return "no CUDA libraries installed; running on the CPU";
     }
 }
