@@ -1,6 +1,7 @@
 #include "compare/chatpainter.h"
 
 #include <QCoreApplication>
+#include <QFontMetricsF>
 #include <QLocale>
 
 #include <algorithm>
@@ -37,7 +38,9 @@ public:
         if (!block.caption.isEmpty()) {
             m_painter.setFont(m_layout.captionFont());
             m_painter.setPen(m_state.colours.muted);
-            m_painter.drawText(block.captionRect, Qt::AlignLeft | Qt::AlignBottom, block.caption);
+            const QString caption = QFontMetricsF(m_layout.captionFont())
+                                        .elidedText(block.caption, Qt::ElideRight, block.captionRect.width());
+            m_painter.drawText(block.captionRect, Qt::AlignLeft | Qt::AlignBottom, caption);
         }
     }
 
