@@ -226,6 +226,18 @@ public:
         m_tensors[own] = {stored, fits ? info->shape : std::vector<std::int64_t>{size}, keepFloat32};
     }
 
+    /// V4: one a channel. V5: one a channel, or in 5.0 and 5.1 one a head, by heads: [H,N], [H], [H,1] and [H,1,1].
+    void perHead(const std::string &own, const std::string &stored, const RwkvConfig &config)
+    {
+        if (config.version == Version::V4)
+            return vector(own, stored, config.attentionSize, true);
+        const TensorInfo *info = m_checkpoint.find(stored);
+        const std::int64_t count = info ? elements(info->shape) : 0;
+        const bool fits = info && !info->shape.empty() && info->shape[0] == config.heads
+                          && (count == config.heads || count == config.attentionSize);
+        m_tensors[own] = {stored, fits ? info->shape : std::vector<std::int64_t>{config.heads, config.headSize()}, true};
+    }
+
     void norm(const std::string &own, const std::string &stored, std::int64_t size, bool keepFloat32 = false)
     {
         vector(own + ".weight", stored + ".weight", size, keepFloat32);
@@ -237,24 +249,16 @@ private:
     WantedTensors &m_tensors;
 };
 
-/// One decay a head in 5.0 and 5.1, else one a channel; [H], [H,1] and [H,1,1] all occur.
-std::int64_t decaySize(const Checkpoint &checkpoint, const RwkvConfig &config, const std::string &stored)
-{
-    const TensorInfo *info = checkpoint.find(stored);
-    return config.version == Version::V5 && info && elements(info->shape) == config.heads ? config.heads
-                                                                                         : config.attentionSize;
-}
-
-void addAttention(TensorList &list, const Checkpoint &checkpoint, const RwkvConfig &config, const Names &names,
-                  const std::string &own, const std::string &stored)
+void addAttention(TensorList &list, const RwkvConfig &config, const Names &names, const std::string &own,
+                  const std::string &stored)
 {
     const std::int64_t width = config.hiddenSize, inner = config.attentionSize;
     const std::string first = config.version == Version::V4 || config.firstIsLogarithm ? "time_first" : "time_faaaa";
     list.vector(own + "mix_k", stored + names.mixK, width);
     list.vector(own + "mix_v", stored + names.mixV, width);
     list.vector(own + "mix_r", stored + names.mixR, width);
-    list.vector(own + "decay", stored + "time_decay", decaySize(checkpoint, config, stored + "time_decay"), true);
-    list.vector(own + "first", stored + first, decaySize(checkpoint, config, stored + first), true);
+    list.perHead(own + "decay", stored + "time_decay", config);
+    list.perHead(own + "first", stored + first, config);
     for (const char *name : {"key", "value", "receptance"})
         list.matrix(own + name, stored + name + ".weight", inner, width);
     list.matrix(own + "output", stored + "output.weight", width, inner);
@@ -280,7 +284,7 @@ WantedTensors wantedTensors(const Checkpoint &checkpoint, const RwkvConfig &conf
         const std::string own = "layers." + std::to_string(i) + ".", stored = names.block(i);
         list.norm(own + "ln1", stored + "ln1", width);
         list.norm(own + "ln2", stored + "ln2", width);
-        addAttention(list, checkpoint, config, names, own + "att.", stored + names.attention);
+        addAttention(list, config, names, own + "att.", stored + names.attention);
         const std::string ffn = own + "ffn.", storedFfn = stored + names.feedForward;
         list.vector(ffn + "mix_k", storedFfn + names.mixK, width);
         list.vector(ffn + "mix_r", storedFfn + names.mixR, width);

@@ -175,7 +175,7 @@ ChannelMix::ChannelMix(const LayerWeights &weights)
 at::Tensor ChannelMix::operator()(const at::Tensor &x, TensorState &state) const
 {
     const TokenShift shift(x, state["ffn_x"]);
-    const at::Tensor inner = m_value(at::relu(m_key(shift.mixed(m_shareK))).square());
+    const at::Tensor inner = m_value(m_key(shift.mixed(m_shareK)).clamp_min(0).square());
     return at::sigmoid(m_receptance(shift.mixed(m_shareR))) * inner;
 }
 

@@ -6,6 +6,8 @@ namespace lens::rwkv {
 
 namespace {
 
+constexpr double kLastEpsilon = 1e-5;  ///< the configuration's epsilon is that of the blocks alone
+
 Norm layerNorm(const at::Tensor &weight, const at::Tensor &bias, double epsilon)
 {
     return {{NormConfig::Kind::Layer, epsilon, true, true}, weight.reshape({-1}), bias.reshape({-1})};
@@ -35,7 +37,7 @@ RwkvModel::RwkvModel(const RwkvConfig &config, const NamedTensors &weights, Mode
 {
     m_norms = std::make_unique<const Norms>(
         Norms{layerNorm(weights.at("ln0.weight"), weights.at("ln0.bias"), config.epsilon),
-              layerNorm(weights.at("ln_out.weight"), weights.at("ln_out.bias"), config.epsilon)});
+              layerNorm(weights.at("ln_out.weight"), weights.at("ln_out.bias"), kLastEpsilon)});
     for (std::int64_t layer = 0; layer < config.layers; ++layer) {
         const LayerWeights own(weights, layer);
         m_blocks.push_back({layerNorm(own("ln1.weight"), own("ln1.bias"), config.epsilon),
