@@ -23,11 +23,12 @@ struct ScanPlan {
 
 ScanPlan planScan(const Execution &execution, const at::Tensor &state)
 {
-    constexpr std::int64_t mostElements = std::int64_t{1} << 22;
-    const std::int64_t most = std::max<std::int64_t>(1, mostElements / std::max<std::int64_t>(1, state.numel()));
     if (execution.form == Execution::Form::Recurrent)
         return {1, 1};
     const bool parallel = execution.form == Execution::Form::Parallel;
+    // What the CPU scans step by step should stay in its cache.
+    const std::int64_t mostElements = std::int64_t{1} << (state.is_cpu() && !parallel ? 19 : 22);
+    const std::int64_t most = std::max<std::int64_t>(1, mostElements / std::max<std::int64_t>(1, state.numel()));
     const std::int64_t tokens = parallel ? most : std::clamp<std::int64_t>(execution.chunk, 1, most);
     // The CPU computes the rows of one token in parallel as it is; a GPU wants larger steps.
     const bool side = parallel || !state.is_cpu();
