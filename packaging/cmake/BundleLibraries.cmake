@@ -28,29 +28,25 @@ set(of_the_system
   "^lib(GL|EGL|GLX|GLdispatch|OpenGL|GLESv2|gbm|drm|glapi)\\.so"
   "^libX(11|11-xcb|au|dmcp|ext|fixes|render)\\.so" "^libxcb\\.so" "^libwayland-"
   "^lib(fontconfig|freetype|expat|z|uuid)\\.so")
-file(GLOB own_programs "${folder}/../../bin/supralens*" "${folder}/supralens-plugin-trial")
-file(GLOB own_libraries "${folder}/lib*.so*")
-file(GLOB own_plugins "${folder}/plugins/*.so")
+file(GLOB own_libraries "${own_dir}/libsupralens-*.so")
 file(GET_RUNTIME_DEPENDENCIES
   EXECUTABLES ${own_programs}
   LIBRARIES ${own_libraries}
-  MODULES ${own_plugins} ${qt_plugins}
-  DIRECTORIES "${folder}"
+  MODULES ${qt_plugins}
+  DIRECTORIES "${own_dir}" "${libtorch_dir}"
   RESOLVED_DEPENDENCIES_VAR resolved
   UNRESOLVED_DEPENDENCIES_VAR unresolved
   CONFLICTING_DEPENDENCIES_PREFIX conflicting
-  PRE_EXCLUDE_REGEXES ${of_the_system})
+  PRE_EXCLUDE_REGEXES "^libsupralens-" ${already_there} ${of_the_system})
 if(unresolved)
   message(FATAL_ERROR "These libraries are needed and were not found: ${unresolved}")
 endif()
-file(REAL_PATH "${folder}" own_folder)
-foreach(library IN LISTS resolved)
-  file(REAL_PATH "${library}" real)
-  string(FIND "${real}" "${own_folder}/" at)
-  get_filename_component(name "${library}" NAME)
-  if(at EQUAL 0 OR EXISTS "${folder}/${name}")
-    continue()
+foreach(library IN LISTS resolved conflicting_FILENAMES)
+  if(NOT IS_ABSOLUTE "${library}")
+    list(GET conflicting_${library} 0 library)
   endif()
+  file(REAL_PATH "${library}" real)
+  get_filename_component(name "${library}" NAME)
   file(COPY_FILE "${real}" "${folder}/${name}")
   file(CHMOD "${folder}/${name}" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)
   list(APPEND copied "${real}")

@@ -73,9 +73,15 @@ install(CODE "
 # For systems without a Qt of this version.
 get_target_property(qt_core Qt6::Core LOCATION)
 get_filename_component(qt_lib_dir "${qt_core}" DIRECTORY)
+list(TRANSFORM libtorch_names REPLACE "\\." "\\\\." OUTPUT_VARIABLE libtorch_patterns)
+list(TRANSFORM libtorch_patterns PREPEND "^")
 install(CODE "
   set(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private_dir}\")
   set(notices \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/doc/supralens/third-party/debian\")
+  set(own_programs \"$<TARGET_FILE:supralens>\" \"$<TARGET_FILE:supralens-cli>\")
+  set(own_dir \"${PROJECT_BINARY_DIR}/lib\")
+  set(libtorch_dir \"${libtorch_lib_dir}\")
+  set(already_there [==[${libtorch_patterns}]==])
   set(qt_plugin_dir \"${qt_lib_dir}/qt6/plugins\")
   include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/BundleLibraries.cmake\")" COMPONENT bundle)
 

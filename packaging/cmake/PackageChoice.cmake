@@ -51,8 +51,10 @@ finds them when it starts; the driver of the card comes from elsewhere.")
   endif()
 else()
   set(CPACK_COMPONENTS_ALL application plugins bundle)
+  set(CPACK_COMPONENT_INCLUDE_TOPLEVEL_DIRECTORY ON)
   set(CPACK_PACKAGING_INSTALL_PREFIX /)
   if(CPACK_GENERATOR STREQUAL "RPM")
+    set(CPACK_COMPONENT_INCLUDE_TOPLEVEL_DIRECTORY OFF)
     set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
     set(CPACK_PACKAGE_DESCRIPTION
         "Gives the same prompt to two to four language models, shows the answers side by side and looks inside. \
