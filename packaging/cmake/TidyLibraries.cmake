@@ -1,8 +1,8 @@
 # Run while installing. In `folder`: `libraries` from elsewhere are stripped, and those that look for their companions
-# in the folders of another layout look beside themselves.
+# in the folders of another layout look beside themselves. NVIDIA's stay as they are.
 foreach(library IN LISTS libraries)
   set(file "${folder}/${library}")
-  if(NOT EXISTS "${file}" OR IS_SYMLINK "${file}")
+  if(NOT library MATCHES "^lib(torch|c10|caffe2|gomp)" OR NOT EXISTS "${file}" OR IS_SYMLINK "${file}")
     continue()
   endif()
   if(strip)
