@@ -56,7 +56,7 @@ else()
   if(CPACK_GENERATOR STREQUAL "RPM")
     set(CPACK_COMPONENT_INCLUDE_TOPLEVEL_DIRECTORY OFF)
     set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
-    set(CPACK_PACKAGE_DESCRIPTION
+    set(CPACK_RPM_PACKAGE_DESCRIPTION
         "Gives the same prompt to two to four language models, shows the answers side by side and looks inside. \
 A private LibTorch for the CPU and a private Qt are included.")
   endif()
