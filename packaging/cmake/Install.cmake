@@ -62,13 +62,14 @@ install(CODE "
 
 # The same for NVIDIA cards, where packaging/fetch-libtorch --cuda put it.
 set(cuda_dir "${PROJECT_SOURCE_DIR}/third_party/libtorch-cuda")
-install(DIRECTORY "${cuda_dir}/lib/" DESTINATION ${private_dir} COMPONENT cuda OPTIONAL)
-install(DIRECTORY "${cuda_dir}/licenses/" DESTINATION share/doc/supralens-cuda/third-party COMPONENT cuda OPTIONAL)
+install(DIRECTORY "${cuda_dir}/lib/" DESTINATION ${private_dir} COMPONENT cuda EXCLUDE_FROM_ALL OPTIONAL)
+install(DIRECTORY "${cuda_dir}/licenses/" DESTINATION share/doc/supralens-cuda/third-party COMPONENT cuda
+        EXCLUDE_FROM_ALL OPTIONAL)
 install(CODE "
   set(folder \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/${private_dir}\")
   file(GLOB libraries RELATIVE \"\${folder}\" \"\${folder}/*.so*\")
   set(strip \"${CMAKE_STRIP}\")
-  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/TidyLibraries.cmake\")" COMPONENT cuda)
+  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/TidyLibraries.cmake\")" COMPONENT cuda EXCLUDE_FROM_ALL)
 
 # For systems without a Qt of this version.
 get_target_property(qt_core Qt6::Core LOCATION)
@@ -83,7 +84,7 @@ install(CODE "
   set(libtorch_dir \"${libtorch_lib_dir}\")
   set(already_there [==[${libtorch_patterns}]==])
   set(qt_plugin_dir \"${qt_lib_dir}/qt6/plugins\")
-  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/BundleLibraries.cmake\")" COMPONENT bundle)
+  include(\"${PROJECT_SOURCE_DIR}/packaging/cmake/BundleLibraries.cmake\")" COMPONENT bundle EXCLUDE_FROM_ALL)
 
 # Development.
 set(include_dir include/supralens)

@@ -21,7 +21,7 @@ function(install_compressed component file path)
     get_filename_component(folder \"\${target}\" DIRECTORY)
     file(MAKE_DIRECTORY \"\${folder}\")
     execute_process(COMMAND gzip -9nc \"${file}\" OUTPUT_FILE \"\${target}\" COMMAND_ERROR_IS_FATAL ANY)
-    file(CHMOD \"\${target}\" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)" COMPONENT ${component})
+    file(CHMOD \"\${target}\" PERMISSIONS OWNER_READ OWNER_WRITE GROUP_READ WORLD_READ)" COMPONENT ${component} ${ARGN})
 endfunction()
 
 set(id org.supralens.SupraLens)
@@ -41,10 +41,11 @@ endforeach()
 # Only in Debian's packages, one component each.
 foreach(package supralens supralens-dev supralens-cuda)
   install_compressed(${package} "${PROJECT_SOURCE_DIR}/packaging/debian/changelog"
-                     share/doc/${package}/changelog.Debian)
+                     share/doc/${package}/changelog.Debian EXCLUDE_FROM_ALL)
   install(FILES packaging/debian/${package}.lintian-overrides DESTINATION share/lintian/overrides RENAME ${package}
-          COMPONENT ${package})
+          COMPONENT ${package} EXCLUDE_FROM_ALL)
 endforeach()
-install(FILES packaging/debian/copyright DESTINATION share/doc/supralens-dev COMPONENT supralens-dev)
+install(FILES packaging/debian/copyright DESTINATION share/doc/supralens-dev COMPONENT supralens-dev
+        EXCLUDE_FROM_ALL)
 install(FILES packaging/debian/supralens-cuda.copyright RENAME copyright DESTINATION share/doc/supralens-cuda
-        COMPONENT supralens-cuda)
+        COMPONENT supralens-cuda EXCLUDE_FROM_ALL)
