@@ -1,5 +1,6 @@
 // supralens: the window.
 #include "appsettings.h"
+#include "base/folders.h"
 #include "base/threadwaiting.h"
 #include "bridge/engineapi.h"
 #include "mainwindow.h"
@@ -8,6 +9,7 @@
 
 #include <QApplication>
 #include <QCommandLineParser>
+#include <QDir>
 #include <QIcon>
 #include <QLoggingCategory>
 #include <QStandardPaths>
@@ -23,14 +25,37 @@ QString defaultWorkspace()
            QStringLiteral("/supralens/workspace.supralens");
 }
 
+/// The first workspace file among `files`, taken out: what a file manager hands on when one is opened.
+QString takeWorkspace(QStringList &files)
+{
+    for (const QString &file : files) {
+        if (file.endsWith(QLatin1String(".supralens"), Qt::CaseInsensitive)) {
+            const QString taken = file;
+            files.removeAll(taken);
+            return taken;
+        }
+    }
+    return {};
+}
+
+/// A package that brings its own Qt keeps the plugins of that Qt in its private folder; the system's are of another.
+void usePackagedQtPlugins()
+{
+    const QString folder = QString::fromStdString((lens::privateLibraryFolder() / "qt").string());
+    if (QDir(folder).exists())
+        QCoreApplication::setLibraryPaths({folder});
+}
+
 } // namespace
 
 int main(int argc, char **argv)
 {
     lens::restartWithShortSpin(argv);
+    usePackagedQtPlugins();
     QApplication application(argc, argv);
     QApplication::setOrganizationName(QStringLiteral("supralens"));
     QApplication::setApplicationName(QStringLiteral("supralens"));
+    QApplication::setDesktopFileName(QStringLiteral("org.supralens.SupraLens"));
     QApplication::setApplicationDisplayName(QStringLiteral("SUPRA Lens"));
     QApplication::setApplicationVersion(QStringLiteral(SUPRALENS_VERSION));
     QApplication::setWindowIcon(QIcon(QStringLiteral(":/icons/supralens.svg")));
@@ -42,7 +67,8 @@ int main(int argc, char **argv)
     parser.addVersionOption();
     parser.addPositionalArgument(
         QStringLiteral("models"),
-        QApplication::translate("main", "Model files, folders or specifications (FILE@supra), one per column."),
+        QApplication::translate("main", "Model files, folders or specifications (FILE@supra), one per column; a "
+                                        "workspace (.supralens) is opened instead of the usual one."),
         QStringLiteral("[models...]"));
     const QCommandLineOption workspace(QStringLiteral("workspace"),
                                        QApplication::translate("main", "The file that keeps sessions."),
@@ -61,10 +87,12 @@ int main(int argc, char **argv)
     const auto engine = lens::makeEngine();
     lens::AppSettings settings(parser.value(settingsFile));
     const lens::ThemeSwitch theme(settings);
-    lens::MainWindow window(*engine, settings, parser.value(workspace));
+    QStringList models = parser.positionalArguments();
+    const QString handedOn = takeWorkspace(models);
+    lens::MainWindow window(*engine, settings, handedOn.isEmpty() ? parser.value(workspace) : handedOn);
     window.show();
     // The window is on the screen before any model is touched.
-    QTimer::singleShot(0, &window, [&window, models = parser.positionalArguments()] { window.openModels(models); });
+    QTimer::singleShot(0, &window, [&window, models] { window.openModels(models); });
     if (parser.isSet(screenshot)) {
         QTimer::singleShot(3000, &window, [&window, file = parser.value(screenshot)] {
             window.grab().save(file);

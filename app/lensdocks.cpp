@@ -7,7 +7,7 @@
 #include "lens/attentiondock.h"
 #include "lens/decaydock.h"
 #include "lens/klstrip.h"
-#include "lens/statenormdock.h"
+#include "lens/headmap.h"
 
 #include <QDockWidget>
 #include <QMainWindow>
@@ -26,7 +26,7 @@ constexpr int kLeastHeight = 140;
 LensDocks::LensDocks(ChatController &chat, ModelLibrary &library, Differences &differences, AttentionMeter &attention,
                      Selection *selection, QMainWindow *window)
     : QObject(window), m_chat(chat), m_library(library), m_differences(differences), m_attention(attention),
-      m_window(window), m_states(new StateNormDock(selection)), m_decay(new DecayDock(selection)),
+      m_window(window), m_states(new HeadMap(selection, HeadQuantity::StateNorm)), m_decay(new DecayDock(selection)),
       m_attentionDock(new AttentionDock(selection)), m_strip(new KlStrip(selection))
 {
     m_docks = {wrap(m_states, QStringLiteral("stateNormDock")), wrap(m_decay, QStringLiteral("decayDock")),
@@ -132,18 +132,26 @@ void LensDocks::updateModel(int column)
 
 void LensDocks::wireStates()
 {
-    connect(&m_chat, &ChatController::stateNorms, m_states,
-            [this](int column, const StateNormFrame &frame) { m_states->append(column, frame); });
-    connect(&m_chat, &ChatController::promptEncoded, m_states,
-            [this](int column) { m_states->setTokenTexts(column, 0, m_chat.column(column).sequenceTexts()); });
-    connect(&m_chat, &ChatController::roundFinished, m_states, [this] {
+    const auto setTexts = [this](int column) {
+        const QStringList texts = m_chat.column(column).sequenceTexts();
+        m_states->setTokenTexts(column, 0, texts);
+        m_decay->overTime().setTokenTexts(column, 0, texts);
+    };
+    connect(&m_chat, &ChatController::measured, m_states, [this](int column, const HeadFrame &frame) {
+        m_states->append(column, frame);
+        m_decay->overTime().append(column, frame);
+    });
+    connect(&m_chat, &ChatController::promptEncoded, m_states, setTexts);
+    connect(&m_chat, &ChatController::roundFinished, m_states, [this, setTexts] {
         for (int i = 0; i < m_chat.columnCount(); ++i)
-            m_states->setTokenTexts(i, 0, m_chat.column(i).sequenceTexts());
+            setTexts(i);
     });
     connect(&m_chat, &ChatController::sessionChanged, m_states, [this] {
         for (int i = 0; i < m_chat.columnCount(); ++i) {
-            if (m_chat.column(i).exchanges().empty())
-                m_states->clear(i);
+            if (!m_chat.column(i).exchanges().empty())
+                continue;
+            m_states->clear(i);
+            m_decay->overTime().clear(i);
         }
     });
 }

@@ -17,7 +17,7 @@ class Differences;
 class KlStrip;
 class ModelLibrary;
 class Selection;
-class StateNormDock;
+class HeadMap;
 
 class LensDocks : public QObject {
     Q_OBJECT
@@ -51,7 +51,7 @@ private:
     Differences &m_differences;
     AttentionMeter &m_attention;
     QMainWindow *m_window;
-    StateNormDock *m_states;
+    HeadMap *m_states;
     DecayDock *m_decay;
     AttentionDock *m_attentionDock;
     KlStrip *m_strip;

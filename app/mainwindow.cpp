@@ -13,6 +13,7 @@
 #include "modelplaces.h"
 #include "models/convertdialog.h"
 #include "models/modelspage.h"
+#include "models/pluginspage.h"
 #include "models/welcomepage.h"
 #include "sessions/sessionspage.h"
 #include "widgets/errorbanner.h"
@@ -79,6 +80,7 @@ void MainWindow::makePages()
     m_rail->addPage(QStringLiteral("compare"), tr("Compare"));
     m_rail->addPage(QStringLiteral("models"), tr("Models"));
     m_rail->addPage(QStringLiteral("sessions"), tr("Sessions"));
+    m_rail->addPage(QStringLiteral("plugins"), tr("Plugins"));
     m_compare = new CompareWorkspace(m_chat, m_library, &m_selection);
     m_side = new SidePanel(&m_sessions, &m_models);
     m_side->setObjectName(QStringLiteral("sidePanel"));
@@ -95,6 +97,7 @@ void MainWindow::makePages()
     m_pages->addWidget(comparing);
     m_pages->addWidget(m_modelsPage);
     m_pages->addWidget(m_sessionsPage);
+    m_pages->addWidget(new PluginsPage(m_engine));
     auto *centre = new QWidget;
     auto *layout = new QHBoxLayout(centre);
     layout->setContentsMargins(0, 0, 0, 0);

@@ -31,7 +31,7 @@ class MainWindow : public QMainWindow {
     Q_OBJECT
 
 public:
-    enum Page { ComparePage, ModelsPage_, SessionsPage_ };
+    enum Page { ComparePage, ModelsPage_, SessionsPage_, PluginsPage_ };
 
     /// `engine` and `settings` must outlive the window.
     MainWindow(Engine &engine, AppSettings &settings, const QString &workspacePath, QWidget *parent = nullptr);

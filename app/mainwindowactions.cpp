@@ -92,7 +92,7 @@ void MainWindow::makeRunMenu()
 void MainWindow::makeViewMenu()
 {
     QMenu *menu = menuBar()->addMenu(tr("&View"));
-    const QStringList pages{tr("&Compare"), tr("&Models"), tr("&Sessions")};
+    const QStringList pages{tr("&Compare"), tr("&Models"), tr("&Sessions"), tr("&Plugins")};
     for (int i = 0; i < pages.size(); ++i)
         menu->addAction(pages[i], QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), this, [this, i] { showPage(i); });
     menu->addSeparator();

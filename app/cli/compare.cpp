@@ -81,7 +81,7 @@ Result<GenerationResult> Run::generate(std::size_t column, std::span<const Token
         if (m_recording)
             m_recording->token(event);
     };
-    callbacks.stateNorms = [&](const StateNormFrame &frame) {
+    callbacks.stateNorms = [&](const HeadFrame &frame) {
         append(answer.norms, frame);
         if (m_recording)
             m_recording->norms(frame);

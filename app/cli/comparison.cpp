@@ -54,7 +54,7 @@ std::optional<std::size_t> firstDifference(std::span<const TokenId> first, std::
     return static_cast<std::size_t>(a - first.begin());
 }
 
-void append(StateNormFrame &frame, const StateNormFrame &more)
+void append(HeadFrame &frame, const HeadFrame &more)
 {
     if (more.tokens == 0)
         return;

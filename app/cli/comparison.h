@@ -14,7 +14,7 @@ namespace lens::cli {
 struct ColumnAnswer {
     GenerationResult result;
     std::vector<TokenEvent> events;
-    StateNormFrame norms; ///< of all tokens that were computed for this turn; empty for softmax models
+    HeadFrame norms; ///< of all tokens that were computed for this turn; empty for softmax models
     std::string error;    ///< why it failed; the other columns go on
 };
 
@@ -70,7 +70,7 @@ ForcedSummary summarise(const ForcedComparison &forced);
 std::optional<std::size_t> firstDifference(std::span<const TokenId> first, std::span<const TokenId> second);
 
 /// Adds a later piece of the same sequence; what overlaps is replaced.
-void append(StateNormFrame &frame, const StateNormFrame &more);
+void append(HeadFrame &frame, const HeadFrame &more);
 
 /// KL, first difference and the like of one turn. Cancellation gives what is done until then.
 void comparePairs(const std::vector<ComparedColumn> &columns, ComparedTurn &turn, std::stop_token stop,

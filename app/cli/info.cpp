@@ -40,7 +40,8 @@ std::string headsText(const ModelInfo &info)
                                                                  std::to_string(info.valueDim) + " (values)";
     const std::string grouped =
         info.kvHeads == info.heads ? "" : " (" + std::to_string(info.kvHeads) + " for keys and values)";
-    return std::to_string(info.heads) + grouped + " of size " + sizes;
+    const std::string shown = info.headMeaning.empty() ? std::string() : ", each " + info.headMeaning;
+    return std::to_string(info.heads) + grouped + " of size " + sizes + shown;
 }
 
 std::string orNone(const std::string &text, const std::string &note = {})
@@ -72,6 +73,8 @@ std::string factsOf(const ModelInfo &info)
     };
     if (!info.origin.empty())
         lines.emplace_back("origin", oneLine(info.origin));
+    for (const Undefined &missing : info.undefined)
+        lines.emplace_back("no " + missing.quantity, "not defined for this family, because " + oneLine(missing.reason));
     if (info.untrained)
         lines.emplace_back("note", "converted but not uptrained: it talks nonsense");
     return facts(lines);

@@ -110,7 +110,7 @@ void addProbe(CommandLine &line)
         ->option_text("MODEL");
     command
         ->add_option("--kinds", options->kinds,
-                     "Any of state_norm, decay, attention, fidelity, kl, with commas; all by default")
+                     "Any of state_norm, decay, retention, attention, fidelity, kl, with commas; all by default")
         ->delimiter(',')
         ->check(CLI::IsMember(probeKinds()).description(""))
         ->option_text("LIST");

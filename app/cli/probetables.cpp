@@ -43,7 +43,8 @@ private:
         m_report.tables.push_back({kind, unit, {"token"}, {kind, {count}, std::move(values)}});
     }
 
-    Result<void> stateNorms();
+    Result<void> overTime();
+    void addPerToken(const char *kind, const char *unit, HeadFrame frame);
     void decay();
     Result<void> attention();
     Result<void> kl();
@@ -54,15 +55,29 @@ private:
     ProbeReport m_report;
 };
 
-Result<void> Measurement::stateNorms()
+void Measurement::addPerToken(const char *kind, const char *unit, HeadFrame frame)
+{
+    frame.tokens = std::min(frame.tokens, static_cast<std::int64_t>(m_request.ids.size()));
+    frame.values.resize(static_cast<std::size_t>(frame.tokens * frame.layers * frame.heads));
+    m_report.tables.push_back({kind,
+                               unit,
+                               {"token", "layer", "head"},
+                               {kind, {frame.tokens, frame.layers, frame.heads}, std::move(frame.values)}});
+}
+
+/// State norms, and what each token's decay leaves of them, in one pass.
+Result<void> Measurement::overTime()
 {
     Result<std::unique_ptr<DecodeSession>> session = DecodeSession::create(m_request.model);
     if (!session)
         return propagate(session);
-    StateNormFrame frame;
+    HeadFrame norms, retention;
     GenerationCallbacks callbacks;
     callbacks.progress = m_progress;
-    callbacks.stateNorms = [&frame](const StateNormFrame &more) { append(frame, more); };
+    if (wanted("state_norm"))
+        callbacks.stateNorms = [&norms](const HeadFrame &more) { append(norms, more); };
+    if (wanted("retention"))
+        callbacks.retention = [&retention](const HeadFrame &more) { append(retention, more); };
     GenerationOptions options;
     options.maxTokens = 1;
     options.alternatives = 0;
@@ -71,12 +86,10 @@ Result<void> Measurement::stateNorms()
         return propagate(result);
     if (result->reason == StopReason::Cancelled)
         return fail(ErrorCode::Cancelled, "stopped", "state norms");
-    frame.tokens = std::min(frame.tokens, static_cast<std::int64_t>(m_request.ids.size()));
-    frame.values.resize(static_cast<std::size_t>(frame.tokens * frame.layers * frame.heads));
-    m_report.tables.push_back({"state_norm",
-                               "Frobenius norm",
-                               {"token", "layer", "head"},
-                               {"state_norm", {frame.tokens, frame.layers, frame.heads}, std::move(frame.values)}});
+    if (norms.tokens > 0)
+        addPerToken("state_norm", "Frobenius norm", std::move(norms));
+    if (retention.tokens > 0)
+        addPerToken("retention", "share of the norm", std::move(retention));
     return {};
 }
 
@@ -97,6 +110,12 @@ void Measurement::decay()
     const auto layers = static_cast<std::int64_t>(info.layers.size());
     addPerHead("gamma", "per token", layers, info.heads, std::move(gammas));
     addPerHead("half_life", "tokens", layers, info.heads, std::move(halfLives));
+    std::vector<float> channels;
+    for (const LayerInfo &layer : info.layers)
+        channels.insert(channels.end(), layer.channelGamma.begin(), layer.channelGamma.end());
+    if (const auto perHead = static_cast<std::int64_t>(channels.size()) / std::max<std::int64_t>(1, layers * info.heads); perHead > 0)
+        m_report.tables.push_back({"channel_gamma", "per token", {"layer", "head", "channel"},
+                                   {"channel_gamma", {layers, info.heads, perHead}, std::move(channels)}});
 }
 
 Result<void> Measurement::attention()
@@ -167,8 +186,10 @@ Result<ProbeReport> Measurement::run()
             m_report.notes.push_back(std::string(kind) + " needs --against MODEL");
     }
     Result<void> done;
-    if (wanted("state_norm") && isRecurrent())
-        done = stateNorms();
+    for (const Undefined &missing : m_request.model->info().undefined)
+        m_report.notes.push_back("no " + missing.quantity + ": not defined for this family, because " + missing.reason);
+    if (isRecurrent() && (wanted("state_norm") || (wanted("retention") && hasRetention(m_request.model->info()))))
+        done = overTime();
     if (done && wanted("decay") && isRecurrent())
         decay();
     if (done && (wanted("attention") || (wanted("fidelity") && m_request.against)))
@@ -209,7 +230,7 @@ Json nested(const FloatTable &table, std::size_t axis, std::size_t &next)
 
 std::vector<std::string> probeKinds()
 {
-    return {"state_norm", "decay", "attention", "fidelity", "kl"};
+    return {"state_norm", "decay", "retention", "attention", "fidelity", "kl"};
 }
 
 Result<ProbeReport> measure(const ProbeRequest &request, std::stop_token stop, const ProgressFn &progress)
@@ -219,7 +240,7 @@ Result<ProbeReport> measure(const ProbeRequest &request, std::stop_token stop, c
 
 std::string toCsv(const ProbeReport &report)
 {
-    std::string text = "kind,token,layer,head,value\n";
+    std::string text = "kind,token,layer,head,channel,value\n";
     for (const ProbeTable &table : report.tables) {
         for (std::size_t i = 0; i < table.table.values.size(); ++i) {
             const float value = table.table.values[i];
@@ -227,7 +248,7 @@ std::string toCsv(const ProbeReport &report)
                 continue;
             const std::vector<std::int64_t> at = positions(i, table.table.shape);
             text += table.kind;
-            for (const char *axis : {"token", "layer", "head"}) {
+            for (const char *axis : {"token", "layer", "head", "channel"}) {
                 const auto place = std::ranges::find(table.axes, axis);
                 text += ",";
                 if (place != table.axes.end())

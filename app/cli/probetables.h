@@ -39,7 +39,7 @@ std::vector<std::string> probeKinds();
 /// Unsupported when nothing of what was asked for can be measured.
 Result<ProbeReport> measure(const ProbeRequest &request, std::stop_token stop, const ProgressFn &progress);
 
-/// kind,token,layer,head,value; what a kind has no axis for is empty, values that are not numbers are left out.
+/// kind,token,layer,head,channel,value; what a kind has no axis for is empty, values that are not numbers are left out.
 std::string toCsv(const ProbeReport &report);
 Json toJson(const ProbeReport &report);
 std::vector<FloatTable> plainTables(const ProbeReport &report);

@@ -83,7 +83,7 @@ void Recording::token(const TokenEvent &event)
         m_firstError = stored.error();
 }
 
-void Recording::norms(const StateNormFrame &frame)
+void Recording::norms(const HeadFrame &frame)
 {
     if (const Result<void> stored = m_writer->append(frame); !stored && !m_firstError)
         m_firstError = stored.error();

@@ -28,7 +28,7 @@ public:
 
     /// Errors of these two come out of finishGeneration: a callback has nobody to tell.
     void token(const TokenEvent &event);
-    void norms(const StateNormFrame &frame);
+    void norms(const HeadFrame &frame);
 
     Result<void> finishGeneration(const Result<GenerationResult> &result);
     Result<void> saveComparison(const PairResult &pair, std::span<const TokenId> ids);

@@ -84,7 +84,7 @@ bool hasNumbers(const std::vector<float> &values)
 }
 
 /// Tokens to the right, layers downwards, in each layer its heads; layers without a state are left out.
-HeatMap stateMap(const StateNormFrame &frame)
+HeatMap stateMap(const HeadFrame &frame)
 {
     HeatMap map;
     map.columns = frame.tokens;

@@ -127,8 +127,8 @@ struct GenerationResult {
 struct GenerationCallbacks {
     std::function<void(const TokenEvent &)> token;
     ProgressFn progress;                                    ///< prefill, in tokens
-    std::function<void(const StateNormFrame &)> stateNorms; ///< empty: not measured
-    std::function<void(const RetentionFrame &)> retention;  ///< empty: not measured
+    std::function<void(const HeadFrame &)> stateNorms; ///< empty: not measured
+    std::function<void(const HeadFrame &)> retention;  ///< empty: not measured
 };
 
 /// One column's conversation with one model: its state, and snapshots of it to go back to.

@@ -33,9 +33,9 @@ Generation::Generation(const LoadedModel &model, SequenceRunner &runner, const G
     const auto &layers = model.info().layers;
     const bool hasState = std::ranges::any_of(layers, [](const LayerInfo &layer) { return layer.mixer != "softmax"; });
     if (callbacks.stateNorms && hasState)
-        m_collectors.emplace_back(ProbeKind::StateNorm, model.info(), callbacks.stateNorms);
+        m_collectors.emplace_back(HeadQuantity::StateNorm, model.info(), callbacks.stateNorms);
     if (callbacks.retention && hasRetention(model.info()))
-        m_collectors.emplace_back(ProbeKind::Retention, model.info(), callbacks.retention);
+        m_collectors.emplace_back(HeadQuantity::Retention, model.info(), callbacks.retention);
     if (model.tokenizer())
         m_decoder.emplace(model.tokenizer());
 }

@@ -19,8 +19,8 @@ double now()
 
 } // namespace
 
-HeadCollector::HeadCollector(ProbeKind kind, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver)
-    : m_kind(kind), m_heads(info.heads), m_deliver(std::move(deliver)), m_lastDelivery(now())
+HeadCollector::HeadCollector(HeadQuantity quantity, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver)
+    : m_quantity(quantity), m_heads(info.heads), m_deliver(std::move(deliver)), m_lastDelivery(now())
 {
     for (const LayerInfo &layer : info.layers)
         m_recurrent.push_back(layer.mixer != "softmax");
@@ -29,7 +29,8 @@ HeadCollector::HeadCollector(ProbeKind kind, const ModelInfo &info, std::functio
 
 bool HeadCollector::wants(ProbeKind kind, std::int64_t layer) const
 {
-    return kind == m_kind && layer < static_cast<std::int64_t>(m_recurrent.size()) && m_recurrent[static_cast<std::size_t>(layer)];
+    const ProbeKind wanted = m_quantity == HeadQuantity::StateNorm ? ProbeKind::StateNorm : ProbeKind::Retention;
+    return kind == wanted && layer < static_cast<std::int64_t>(m_recurrent.size()) && m_recurrent[static_cast<std::size_t>(layer)];
 }
 
 void HeadCollector::begin(std::int64_t first, std::int64_t tokens)
@@ -40,6 +41,7 @@ void HeadCollector::begin(std::int64_t first, std::int64_t tokens)
         m_frame.firstToken = first;
         m_frame.layers = static_cast<std::int64_t>(m_recurrent.size());
         m_frame.heads = m_heads;
+        m_frame.quantity = m_quantity;
     }
     m_frame.tokens += tokens;
     m_current = tokens;

@@ -11,7 +11,7 @@ namespace lens {
 
 class HeadCollector {
 public:
-    HeadCollector(ProbeKind kind, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver);
+    HeadCollector(HeadQuantity quantity, const ModelInfo &info, std::function<void(const HeadFrame &)> deliver);
 
     bool wants(ProbeKind kind, std::int64_t layer) const;
 
@@ -26,7 +26,7 @@ public:
     void deliver(bool now);
 
 private:
-    ProbeKind m_kind;
+    HeadQuantity m_quantity;
     std::vector<bool> m_recurrent;  ///< per layer
     std::int64_t m_heads;
     std::function<void(const HeadFrame &)> m_deliver;

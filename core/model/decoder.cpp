@@ -3,6 +3,7 @@
 #include "mixer/linearmixer.h"
 #include "mixer/softmaxmixer.h"
 #include "model/feedforward.h"
+#include "model/weightfacts.h"
 #include "model/weightloader.h"
 #include "tensor/torchbridge.h"
 
@@ -226,13 +227,7 @@ ModelInfo Decoder::describe() const
 {
     const std::uint64_t elementBytes = m_parts->embedding.element_size();
     ModelInfo info = lens::describe(m_config, elementBytes);
-    info.parameters = 0;
-    for (const auto &[name, tensor] : m_weights) {
-        info.parameters += static_cast<std::uint64_t>(tensor.numel());
-        info.weightBytes += static_cast<std::uint64_t>(tensor.numel()) * tensor.element_size();
-    }
-    info.dtype = dtype() == at::kBFloat16 ? "bfloat16" : dtype() == at::kHalf ? "float16" : "float32";
-    info.device = device().str();
+    addWeightFacts(info, m_weights, dtype(), device());
     return info;
 }
 

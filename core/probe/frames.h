@@ -8,6 +8,11 @@
 
 namespace lens {
 
+enum class HeadQuantity {
+    StateNorm,  ///< Frobenius norm of a head's recurrent state after each token; NaN for softmax layers
+    Retention,  ///< share of that norm which each token's decay left; see ProbeKind::Retention
+};
+
 /// One number per token, layer and head: values[(token * layers + layer) * heads + head], NaN where there is none.
 struct HeadFrame {
     std::int64_t firstToken = 0;
@@ -15,13 +20,8 @@ struct HeadFrame {
     std::int64_t layers = 0;
     std::int64_t heads = 0;
     std::vector<float> values;
+    HeadQuantity quantity = HeadQuantity::StateNorm;
 };
-
-/// Frobenius norm of every head's recurrent state after each token; NaN for softmax layers, which have no state.
-using StateNormFrame = HeadFrame;
-
-/// Share of the state's norm that each token's decay left; see ProbeKind::Retention.
-using RetentionFrame = HeadFrame;
 
 /// Rows x columns, row-major.
 struct Matrix {

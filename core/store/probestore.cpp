@@ -50,7 +50,7 @@ Result<ProbeChunk> readChunk(SQLite::Statement &row, const std::string &kind)
     return chunk;
 }
 
-void place(StateNormFrame &frame, const ProbeChunk &chunk)
+void place(HeadFrame &frame, const ProbeChunk &chunk)
 {
     const std::int64_t perToken = frame.layers * frame.heads;
     std::copy(chunk.values.begin(), chunk.values.end(),
@@ -59,9 +59,14 @@ void place(StateNormFrame &frame, const ProbeChunk &chunk)
 
 } // namespace
 
-ProbeChunk toChunk(const StateNormFrame &frame)
+const char *kindOf(HeadQuantity quantity)
 {
-    return {stateNormKind, frame.firstToken, frame.tokens, {frame.layers, frame.heads}, frame.values};
+    return quantity == HeadQuantity::StateNorm ? "state-norm" : "retention";
+}
+
+ProbeChunk toChunk(const HeadFrame &frame)
+{
+    return {kindOf(frame.quantity), frame.firstToken, frame.tokens, {frame.layers, frame.heads}, frame.values};
 }
 
 ProbeStore::ProbeStore(Connection &connection) : m_connection(connection)
@@ -112,12 +117,13 @@ Result<std::vector<ProbeChunk>> ProbeStore::chunks(RowId generation, const std::
     });
 }
 
-Result<StateNormFrame> ProbeStore::stateNorms(RowId generation)
+Result<HeadFrame> ProbeStore::heads(RowId generation, HeadQuantity quantity)
 {
-    const auto all = chunks(generation, stateNormKind);
+    const auto all = chunks(generation, kindOf(quantity));
     if (!all)
         return propagate(all);
-    StateNormFrame frame;
+    HeadFrame frame;
+    frame.quantity = quantity;
     if (all->empty())
         return frame;
     std::int64_t end = 0;
@@ -125,7 +131,7 @@ Result<StateNormFrame> ProbeStore::stateNorms(RowId generation)
     for (const ProbeChunk &chunk : *all) {
         if (chunk.shape.size() != 2 || chunk.shape != all->front().shape ||
             chunk.tokens > std::numeric_limits<std::int64_t>::max() - chunk.firstToken)
-            return fail(ErrorCode::Malformed, "state norms of one generation have different shapes",
+            return fail(ErrorCode::Malformed, "measurements of one generation have different shapes",
                         m_connection.path());
         frame.firstToken = std::min(frame.firstToken, chunk.firstToken);
         end = std::max(end, chunk.firstToken + chunk.tokens);
@@ -133,9 +139,9 @@ Result<StateNormFrame> ProbeStore::stateNorms(RowId generation)
     frame.tokens = end - frame.firstToken;
     frame.layers = all->front().shape[0];
     frame.heads = all->front().shape[1];
-    const auto size = volume({stateNormKind, frame.firstToken, frame.tokens, {frame.layers, frame.heads}, {}});
+    const auto size = volume({kindOf(quantity), frame.firstToken, frame.tokens, {frame.layers, frame.heads}, {}});
     if (!size)
-        return fail(ErrorCode::LimitExceeded, "state norms of one generation take more than 256 MiB",
+        return fail(ErrorCode::LimitExceeded, "measurements of one generation take more than 256 MiB",
                     m_connection.path());
     frame.values.assign(static_cast<std::size_t>(*size), std::numeric_limits<float>::quiet_NaN());
     for (const ProbeChunk &chunk : *all)

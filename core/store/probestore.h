@@ -11,10 +11,10 @@ namespace lens {
 
 class Connection;
 
-/// The kind under which state norms are kept.
-inline constexpr const char *stateNormKind = "state-norm";
+/// The kind under which a quantity is kept.
+const char *kindOf(HeadQuantity quantity);
 
-ProbeChunk toChunk(const StateNormFrame &frame);
+ProbeChunk toChunk(const HeadFrame &frame);
 
 class ProbeStore {
 public:
@@ -29,9 +29,9 @@ public:
     /// In the order in which they were appended.
     Result<std::vector<ProbeChunk>> chunks(RowId generation, const std::string &kind);
 
-    /// All state norms of a generation as one frame; positions nothing was stored for are NaN. Empty when there is
+    /// All of one quantity of a generation as one frame; positions nothing was stored for are NaN. Empty when there is
     /// none.
-    Result<StateNormFrame> stateNorms(RowId generation);
+    Result<HeadFrame> heads(RowId generation, HeadQuantity quantity);
 
 private:
     Connection &m_connection;

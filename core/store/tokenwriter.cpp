@@ -35,7 +35,7 @@ Result<void> TokenWriter::append(StoredToken token, Clock::time_point now)
     return flushIfDue(now);
 }
 
-Result<void> TokenWriter::append(const StateNormFrame &frame, Clock::time_point now)
+Result<void> TokenWriter::append(const HeadFrame &frame, Clock::time_point now)
 {
     noteArrival(now);
     m_probes.push_back(toChunk(frame));

@@ -25,7 +25,7 @@ public:
 
     /// When storing fails, what waits is kept and tried again with the next flush.
     Result<void> append(StoredToken token, Clock::time_point now = Clock::now());
-    Result<void> append(const StateNormFrame &frame, Clock::time_point now = Clock::now());
+    Result<void> append(const HeadFrame &frame, Clock::time_point now = Clock::now());
 
     Result<void> flushIfDue(Clock::time_point now = Clock::now());
     Result<void> flush();

@@ -2,12 +2,12 @@
 
 #include "rwkvconfig.h"
 #include "rwkvmodel.h"
+#include "model/weightfacts.h"
 #include "tensor/torchbridge.h"
 #include "worldtokenizer.h"
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 namespace lens::rwkv {
 
@@ -101,18 +101,6 @@ Result<ModelInfo> infoOf(const Checkpoint &checkpoint, const RwkvPlan &plan)
     return info;
 }
 
-void addWeightFacts(ModelInfo &info, const NamedTensors &weights)
-{
-    std::set<const void *> counted;
-    for (const auto &[name, tensor] : weights)
-        if (counted.insert(tensor.unsafeGetTensorImpl()).second)
-            info.weightBytes += static_cast<std::uint64_t>(tensor.nbytes());
-    const at::Tensor &embedding = weights.at("embedding");
-    const at::ScalarType type = embedding.scalar_type();
-    info.dtype = type == at::kBFloat16 ? "bfloat16" : type == at::kHalf ? "float16" : "float32";
-    info.device = embedding.device().str();
-}
-
 bool isWorldVocabulary(const fs::path &file)
 {
     const std::string name = file.filename().string();
@@ -165,7 +153,8 @@ Result<LanguageModelPtr> RwkvArchitecture::build(const Checkpoint &checkpoint, c
         const auto weights = loadWeights(checkpoint, plan->tensors, options);
         if (!weights)
             return propagate(weights);
-        addWeightFacts(*info, *weights);
+        const at::Tensor &embedding = weights->at("embedding");
+        addWeightFacts(*info, *weights, embedding.scalar_type(), embedding.device());
         return std::make_shared<const RwkvModel>(plan->config, *weights, std::move(*info));
     });
 }

@@ -1,6 +1,7 @@
 // A person's way through the window, with an engine without weights: type, send, watch, stop, select, come back later.
 #include "appsettings.h"
 #include "bridge/modellistmodel.h"
+#include "compare/chatview.h"
 #include "compare/comparecolumn.h"
 #include "compare/compareworkspace.h"
 #include "compare/modelchooser.h"
@@ -361,6 +362,20 @@ private Q_SLOTS:
         QVERIFY(!run.window.findChild<QWidget *>(QStringLiteral("sidePanel"))->isVisible());
         run.window.chat().setColumnCount(2);
         QTRY_VERIFY(run.window.findChild<QWidget *>(QStringLiteral("sidePanel"))->isVisible());
+    }
+
+    /// A view lives on for a moment when its column is gone.
+    void aDroppedColumnsViewStillHearsEvents()
+    {
+        Run run(m_folder, pair + pair);
+        QTRY_VERIFY(run.isReady());
+        run.ask(QStringLiteral("Once upon a time"));
+        const QPointer<ChatView> last = &run.window.compare().columnWidget(3)->view();
+        run.window.chat().setColumnCount(2);
+        QVERIFY(last);
+        QEvent changed(QEvent::FontChange);
+        QApplication::sendEvent(last, &changed);
+        QTRY_VERIFY(!last);
     }
 
     void saysWhatIsWrongWithAModel()

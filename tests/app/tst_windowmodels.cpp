@@ -2,7 +2,7 @@
 #include "appsettings.h"
 #include "bridge/engineapi.h"
 #include "lens/attentiondock.h"
-#include "lens/statenormdock.h"
+#include "lens/headmap.h"
 #include "mainwindow.h"
 #include "themeswitch.h"
 

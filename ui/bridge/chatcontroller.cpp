@@ -64,8 +64,8 @@ void ChatController::addDriver()
             std::find_if(m_drivers.begin(), m_drivers.end(), [raw](const auto &d) { return d.get() == raw; });
         return int(found - m_drivers.begin());
     };
-    connect(raw, &ColumnDriver::stateNorms, this,
-            [this, indexOf](const StateNormFrame &frame) { Q_EMIT stateNorms(indexOf(), frame); });
+    connect(raw, &ColumnDriver::measured, this,
+            [this, indexOf](const HeadFrame &frame) { Q_EMIT measured(indexOf(), frame); });
     connect(raw, &ColumnDriver::tokensArrived, this, &ChatController::updateDifference);
     connect(raw, &ColumnDriver::finished, this, &ChatController::onColumnFinished);
     connect(&raw->column(), &Column::promptEncoded, this, [this, indexOf] { Q_EMIT promptEncoded(indexOf()); });
@@ -127,8 +127,8 @@ void ChatController::announceRestored()
     if (m_session == 0 || m_busy || std::any_of(m_drivers.begin(), m_drivers.end(), waits))
         return;
     for (int i = 0; i < columnCount(); ++i) {
-        if (m_drivers[std::size_t(i)]->savedNorms.tokens > 0)
-            Q_EMIT stateNorms(i, m_drivers[std::size_t(i)]->savedNorms);
+        for (const HeadFrame &frame : m_drivers[std::size_t(i)]->savedFrames)
+            Q_EMIT measured(i, frame);
     }
     Q_EMIT restored();
 }
@@ -147,7 +147,7 @@ void ChatController::newSession()
     m_regenerations = 0;
     for (auto &driver : m_drivers) {
         driver->row = driver->modelRow = 0;
-        driver->savedNorms = {};
+        driver->savedFrames.clear();
         driver->column().setExchanges({});
         driver->column().setPrompt({}, {});
         driver->column().setError({});
@@ -178,7 +178,7 @@ void ChatController::show(OpenedSession session)
         driver.modelRow = saved.modelRow;
         driver.column().setExchanges(std::move(saved.exchanges));
         driver.showPrompt(std::move(saved.promptIds));
-        driver.savedNorms = std::move(saved.stateNorms);
+        driver.savedFrames = std::move(saved.frames);
     }
     updateDifference();
     Q_EMIT sessionChanged();

@@ -28,6 +28,8 @@ public:
     int columnCount() const { return int(m_drivers.size()); }
     Column &column(int index) { return m_drivers[std::size_t(index)]->column(); }
     const Column &column(int index) const { return m_drivers[std::size_t(index)]->column(); }
+    /// For views, which may live a little longer than their column does here.
+    std::shared_ptr<Column> sharedColumn(int index) { return m_drivers[std::size_t(index)]->sharedColumn(); }
 
     void setColumnCount(int count);
     void removeColumn(int index);
@@ -67,7 +69,7 @@ public Q_SLOTS:
 Q_SIGNALS:
     void columnsChanged(); ///< number or order
     void columnModelChanged(int index);
-    void stateNorms(int index, const lens::StateNormFrame &frame);
+    void measured(int index, const lens::HeadFrame &frame);
     void promptEncoded(int index);
     void answerStarted(); ///< whatever was measured on the old text is out of date
     void firstDifferenceChanged(qint64 position, const QString &first, const QString &second);

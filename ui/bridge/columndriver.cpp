@@ -28,23 +28,23 @@ ColumnDriver::ColumnDriver(Engine &engine, SessionRecorder *recorder, QObject *p
             });
     connect(&m_runner, &ColumnRunner::described, this,
             [this](const std::vector<TokenId> &ids, const QStringList &texts) {
-                if (ids == m_column.promptIds())
-                    m_column.setPrompt(ids, texts);
+                if (ids == m_column->promptIds())
+                    m_column->setPrompt(ids, texts);
             });
     connect(&m_runner, &ColumnRunner::progressed, this, [this](quint64 request, const Progress &progress) {
-        if (request == m_request && m_column.activity() == Column::Activity::Reading && progress.total > 0)
-            m_column.setReadingProgress(double(progress.done) / double(progress.total));
+        if (request == m_request && m_column->activity() == Column::Activity::Reading && progress.total > 0)
+            m_column->setReadingProgress(double(progress.done) / double(progress.total));
     });
     connect(&m_runner, &ColumnRunner::tokens, this, [this](quint64 request, const std::vector<TokenEvent> &events) {
         if (request == m_request)
             onTokens(events);
     });
-    connect(&m_runner, &ColumnRunner::stateNorms, this, [this](quint64 request, const StateNormFrame &frame) {
+    connect(&m_runner, &ColumnRunner::measured, this, [this](quint64 request, const HeadFrame &frame) {
         if (request != m_request)
             return;
         if (m_recorder && m_key)
             m_recorder->append(m_key, frame);
-        Q_EMIT stateNorms(frame);
+        Q_EMIT measured(frame);
     });
     connect(&m_runner, &ColumnRunner::finished, this, [this](quint64 request, const GenerationResult &result) {
         if (request == m_request)
@@ -69,10 +69,10 @@ ColumnDriver::~ColumnDriver()
 
 void ColumnDriver::setModel(ModelInfo info, LoadedModelPtr model)
 {
-    if (m_column.model() != model)
+    if (m_column->model() != model)
         m_runner.setModel(model);
-    m_column.setError({});
-    m_column.setModel(std::move(info), std::move(model));
+    m_column->setError({});
+    m_column->setModel(std::move(info), std::move(model));
     describePrompt();
 }
 
@@ -81,20 +81,20 @@ void ColumnDriver::showPrompt(std::vector<TokenId> ids)
     QStringList texts;
     for (const TokenId id : ids)
         texts.append(QStringLiteral("#%1").arg(id));
-    m_column.setPrompt(std::move(ids), texts);
+    m_column->setPrompt(std::move(ids), texts);
     describePrompt();
 }
 
 void ColumnDriver::describePrompt()
 {
-    if (m_column.model() && !m_column.promptIds().empty())
-        m_runner.describe(m_column.promptIds());
+    if (m_column->model() && !m_column->promptIds().empty())
+        m_runner.describe(m_column->promptIds());
 }
 
 void ColumnDriver::answer(const QString &systemPrompt, GenerationOptions options)
 {
     GenerationRequest request;
-    request.messages = messagesOf(m_column.exchanges(), systemPrompt);
+    request.messages = messagesOf(m_column->exchanges(), systemPrompt);
     request.options = std::move(options);
     m_continuing = false;
     start(std::move(request));
@@ -102,9 +102,9 @@ void ColumnDriver::answer(const QString &systemPrompt, GenerationOptions options
 
 void ColumnDriver::continueAnswer(GenerationOptions options)
 {
-    m_column.dropEndToken();
+    m_column->dropEndToken();
     GenerationRequest request;
-    request.continuation = m_column.sequence();
+    request.continuation = m_column->sequence();
     request.options = std::move(options);
     m_continuing = true;
     if (request.continuation.empty())
@@ -116,9 +116,9 @@ void ColumnDriver::start(GenerationRequest request)
 {
     m_options = request.options;
     m_key = 0;
-    savedNorms = {};
-    m_column.setError({});
-    m_column.setActivity(Column::Activity::Reading);
+    savedFrames.clear();
+    m_column->setError({});
+    m_column->setActivity(Column::Activity::Reading);
     m_request = m_runner.start(std::move(request));
 }
 
@@ -129,7 +129,7 @@ void ColumnDriver::stop()
 
 void ColumnDriver::onPrompt(const std::vector<TokenId> &ids, const QStringList &texts)
 {
-    const Exchange *exchange = m_column.last();
+    const Exchange *exchange = m_column->last();
     if (!exchange)
         return;
     const bool recorded = m_recorder && exchange->turn != 0 && row != 0 && modelRow != 0;
@@ -140,7 +140,7 @@ void ColumnDriver::onPrompt(const std::vector<TokenId> &ids, const QStringList &
         }
         return;
     }
-    m_column.setPrompt(ids, texts);
+    m_column->setPrompt(ids, texts);
     if (!recorded)
         return;
     m_key = nextKey();
@@ -148,20 +148,20 @@ void ColumnDriver::onPrompt(const std::vector<TokenId> &ids, const QStringList &
     start.turn = exchange->turn;
     start.column = row;
     start.model = modelRow;
-    start.modelFingerprint = m_column.info().fingerprint;
-    start.device = m_column.info().device;
-    start.dtype = m_column.info().dtype;
+    start.modelFingerprint = m_column->info().fingerprint;
+    start.device = m_column->info().device;
+    start.dtype = m_column->info().dtype;
     start.build = QCoreApplication::applicationVersion().toStdString();
     start.options = m_options;
     start.promptIds = ids;
-    const std::size_t index = m_column.exchanges().size() - 1;
+    const std::size_t index = m_column->exchanges().size() - 1;
     const RowId turn = exchange->turn;
     m_recorder->begin(m_key, std::move(start), [driver = QPointer(this), index, turn](const Result<RowId> &row) {
         if (!driver)
             return;
-        const auto &exchanges = driver->m_column.exchanges();
+        const auto &exchanges = driver->m_column->exchanges();
         if (row && index < exchanges.size() && exchanges[index].turn == turn)
-            driver->m_column.setGeneration(index, *row);
+            driver->m_column->setGeneration(index, *row);
     });
 }
 
@@ -169,8 +169,8 @@ void ColumnDriver::onTokens(const std::vector<TokenEvent> &events)
 {
     if (m_recorder && m_key)
         m_recorder->append(m_key, events);
-    m_column.setActivity(Column::Activity::Generating);
-    m_column.appendTokens(events);
+    m_column->setActivity(Column::Activity::Generating);
+    m_column->appendTokens(events);
     Q_EMIT tokensArrived();
 }
 
@@ -199,10 +199,10 @@ void ColumnDriver::onFinished(const Result<GenerationResult> &result)
         m_recorder->finish(m_key, outcomeOf(result));
     m_key = 0;
     if (result)
-        m_column.setOutcome(*result);
+        m_column->setOutcome(*result);
     else if (result.error().code != ErrorCode::Cancelled)
-        m_column.setError(result.error());
-    m_column.setActivity(Column::Activity::Idle);
+        m_column->setError(result.error());
+    m_column->setActivity(Column::Activity::Idle);
     Q_EMIT finished();
 }
 

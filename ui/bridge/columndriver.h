@@ -19,8 +19,9 @@ public:
     ColumnDriver(Engine &engine, SessionRecorder *recorder, QObject *parent = nullptr);
     ~ColumnDriver() override;
 
-    Column &column() { return m_column; }
-    const Column &column() const { return m_column; }
+    Column &column() { return *m_column; }
+    const Column &column() const { return *m_column; }
+    std::shared_ptr<Column> sharedColumn() { return m_column; }
 
     void setModel(ModelInfo info, LoadedModelPtr model);
 
@@ -30,8 +31,8 @@ public:
     /// Row of the column in the workspace, and of its model; 0 when not saved yet.
     RowId row = 0;
     RowId modelRow = 0;
-    /// State norms of an opened session's last answer; shown when the model is there.
-    StateNormFrame savedNorms;
+    /// What was measured of an opened session's last answer; shown when the model is there.
+    std::vector<HeadFrame> savedFrames;
 
     /// Answers the last exchange, whose turn has been committed.
     void answer(const QString &systemPrompt, GenerationOptions options);
@@ -41,7 +42,7 @@ public:
     bool isRunning() const { return m_runner.isRunning(); }
 
 Q_SIGNALS:
-    void stateNorms(const lens::StateNormFrame &frame);
+    void measured(const lens::HeadFrame &frame);
     void tokensArrived();
     void finished();
 
@@ -54,7 +55,7 @@ private:
     GenerationOutcome outcomeOf(const Result<GenerationResult> &result) const;
 
     SessionRecorder *m_recorder;
-    Column m_column;
+    std::shared_ptr<Column> m_column = std::make_shared<Column>();
     ColumnRunner m_runner;
     GenerationOptions m_options;
     quint64 m_request = 0;

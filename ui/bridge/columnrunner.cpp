@@ -11,7 +11,7 @@ struct ColumnRunner::Mailbox {
     QStringList promptTexts;
     std::optional<Progress> progress;
     std::vector<TokenEvent> tokens;
-    std::vector<StateNormFrame> frames;
+    std::vector<HeadFrame> frames;
 };
 
 /// Touched on the worker thread only.
@@ -70,8 +70,8 @@ Result<GenerationResult> ColumnRunner::Worker::answer(Engine &api, const Generat
         const std::lock_guard lock(mailbox.mutex);
         mailbox.progress = progress;
     };
-    if (request.stateNorms && !(model->info().isRecurrent() && model->info().stateBytes == 0)) {
-        callbacks.stateNorms = [&mailbox](const StateNormFrame &frame) {
+    if (request.measure && !(model->info().isRecurrent() && model->info().stateBytes == 0)) {
+        callbacks.stateNorms = callbacks.retention = [&mailbox](const HeadFrame &frame) {
             const std::lock_guard lock(mailbox.mutex);
             mailbox.frames.push_back(frame);
         };
@@ -181,8 +181,8 @@ void ColumnRunner::drain()
         Q_EMIT progressed(news.request, *news.progress);
     if (!news.tokens.empty())
         Q_EMIT tokens(news.request, news.tokens);
-    for (const StateNormFrame &frame : news.frames)
-        Q_EMIT stateNorms(news.request, frame);
+    for (const HeadFrame &frame : news.frames)
+        Q_EMIT measured(news.request, frame);
 }
 
 } // namespace lens

@@ -17,7 +17,7 @@ struct GenerationRequest {
     std::vector<ChatMessage> messages;
     std::vector<TokenId> continuation; ///< when not empty, answered as it stands, instead of `messages`
     GenerationOptions options;
-    bool stateNorms = true;
+    bool measure = true; ///< state norms, and retention where it varies
 };
 
 class ColumnRunner : public QObject {
@@ -45,7 +45,7 @@ Q_SIGNALS:
     void promptEncoded(quint64 request, const std::vector<lens::TokenId> &ids, const QStringList &texts);
     void progressed(quint64 request, const lens::Progress &progress);
     void tokens(quint64 request, const std::vector<lens::TokenEvent> &events);
-    void stateNorms(quint64 request, const lens::StateNormFrame &frame);
+    void measured(quint64 request, const lens::HeadFrame &frame);
     /// One of these ends every request.
     void finished(quint64 request, const lens::GenerationResult &result);
     void failed(quint64 request, const lens::Error &error);

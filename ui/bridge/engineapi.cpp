@@ -69,6 +69,8 @@ public:
         return AttentionMap::measure(model, ids, stop, progress);
     }
 
+    std::vector<PluginInfo> plugins() override { return listPlugins(); }
+
     std::vector<std::string> tokenTexts(const LoadedModel &model, std::span<const TokenId> ids) override
     {
         std::vector<std::string> texts;

@@ -39,6 +39,8 @@ public:
     virtual Result<std::shared_ptr<const AttentionMap>> attention(const LoadedModel &model,
                                                                   std::span<const TokenId> ids, std::stop_token stop,
                                                                   const ProgressFn &progress) = 0;
+    /// May take seconds the first time: plugins that were not there before are tried out.
+    virtual std::vector<PluginInfo> plugins() = 0;
     /// What each id looks like on the screen.
     virtual std::vector<std::string> tokenTexts(const LoadedModel &model, std::span<const TokenId> ids) = 0;
 };

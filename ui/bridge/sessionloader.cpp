@@ -80,8 +80,9 @@ Result<OpenedColumn> openColumn(Workspace &workspace, const ColumnRow &row, cons
     if (last != 0) {
         if (auto ids = workspace.generations().promptIds(last))
             column.promptIds = std::move(*ids);
-        if (auto norms = workspace.probes().stateNorms(last))
-            column.stateNorms = std::move(*norms);
+        for (const HeadQuantity quantity : {HeadQuantity::StateNorm, HeadQuantity::Retention})
+            if (auto frame = workspace.probes().heads(last, quantity); frame && frame->tokens > 0)
+                column.frames.push_back(std::move(*frame));
     }
     return column;
 }

@@ -17,7 +17,7 @@ struct OpenedColumn {
     ModelInfo model; ///< empty name: none was chosen
     std::vector<Exchange> exchanges;
     std::vector<TokenId> promptIds; ///< of the last answer
-    StateNormFrame stateNorms;      ///< of the last answer; empty when there are none
+    std::vector<HeadFrame> frames; ///< measured of the last answer
 };
 
 struct OpenedSession {

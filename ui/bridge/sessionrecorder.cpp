@@ -223,7 +223,7 @@ void SessionRecorder::append(quint64 key, std::vector<TokenEvent> events)
     });
 }
 
-void SessionRecorder::append(quint64 key, StateNormFrame frame)
+void SessionRecorder::append(quint64 key, HeadFrame frame)
 {
     m_store.post([this, key, frame = std::move(frame), writers = m_writers] {
         if (TokenWriter *writer = writers->find(key)) {

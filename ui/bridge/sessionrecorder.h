@@ -52,7 +52,7 @@ public:
     void begin(quint64 key, GenerationStart start, std::function<void(Result<RowId>)> done);
     void resume(quint64 key, RowId generation);
     void append(quint64 key, std::vector<TokenEvent> events);
-    void append(quint64 key, StateNormFrame frame);
+    void append(quint64 key, HeadFrame frame);
     void finish(quint64 key, GenerationOutcome outcome);
 
 Q_SIGNALS:

@@ -22,13 +22,14 @@ constexpr int narrowWidth = 230; ///< pixels; below, the name needs the room of 
 CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, Selection *selection, int index,
                              QWidget *parent)
     : QFrame(parent), m_controller(controller), m_library(library), m_index(index),
+      m_column(controller.sharedColumn(index)),
       m_chooser(new ModelChooser(library)), m_facts(new FactLine),
       m_stop(new IconButton(QStringLiteral("stop"), tr("Stop this column"))),
       m_regenerate(new IconButton(QStringLiteral("regenerate"), tr("Answer again"))),
       m_menu(new IconButton(QStringLiteral("more"), tr("More for this column"))),
       m_only(new IconButton(QStringLiteral("link"), QString())), m_warning(new ErrorBanner), m_error(new ErrorBanner),
-      m_view(new ChatView(controller.column(index), selection, index)),
-      m_footer(new ColumnFooter(controller.column(index)))
+      m_view(new ChatView(*m_column, selection, index)),
+      m_footer(new ColumnFooter(*m_column))
 {
     setProperty("card", true);
     setAccessibleName(tr("Column %1").arg(index + 1));
@@ -40,7 +41,7 @@ CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, 
     layout->addWidget(m_error);
     layout->addWidget(m_view, 1);
     layout->addWidget(m_footer);
-    Column &column = controller.column(index);
+    Column &column = *m_column;
     connect(&column, &Column::modelChanged, this, &CompareColumn::updateModel);
     connect(&column, &Column::activityChanged, this, &CompareColumn::updateActivity);
     connect(&column, &Column::exchangesReset, this, &CompareColumn::updateActivity);
@@ -51,7 +52,7 @@ CompareColumn::CompareColumn(ChatController &controller, ModelLibrary &library, 
         if (changed == m_index)
             updateModel();
     });
-    connect(m_error, &ErrorBanner::dismissed, this, [this] { m_controller.column(m_index).setError({}); });
+    connect(m_error, &ErrorBanner::dismissed, this, [this] { m_column->setError({}); });
     connect(m_view, &ChatView::editRequested, this,
             [this](std::size_t exchange) { Q_EMIT editRequested(m_index, exchange); });
     updateModel();
@@ -79,9 +80,9 @@ QWidget *CompareColumn::makeHeader()
     layout->addWidget(m_menu);
     m_only->setCheckable(true);
     connect(m_only, &QToolButton::clicked, this,
-            [this](bool checked) { m_controller.column(m_index).setTakesPart(checked); });
+            [this](bool checked) { m_column->setTakesPart(checked); });
     connect(m_stop, &QToolButton::clicked, this, [this] {
-        if (m_controller.column(m_index).isBusy())
+        if (m_column->isBusy())
             m_controller.stop(m_index);
         else
             m_library.cancel(m_controller.chosenModel(m_index));
@@ -103,7 +104,7 @@ void CompareColumn::fillMenu()
 {
     QMenu *menu = m_menu->menu();
     menu->clear();
-    const Column &column = m_controller.column(m_index);
+    const Column &column = *m_column;
     const bool idle = !m_controller.isBusy() && column.model() && column.last();
     menu->addAction(tr("Continue the answer"), this, [this] { m_controller.continueAnswer(m_index); })
         ->setEnabled(idle && !column.last()->answer.tokens.empty());
@@ -112,7 +113,7 @@ void CompareColumn::fillMenu()
                     [this, &column] { Q_EMIT editRequested(m_index, column.exchanges().size() - 1); })
         ->setEnabled(idle);
     QAction *part = menu->addAction(tr("Takes part in shared prompts"), this,
-                                    [this](bool part) { m_controller.column(m_index).setTakesPart(part); });
+                                    [this](bool part) { m_column->setTakesPart(part); });
     part->setCheckable(true);
     part->setChecked(column.takesPart());
     menu->addSeparator();
@@ -141,7 +142,7 @@ void CompareColumn::updateModel()
     m_chooser->setChosen(entry);
     m_facts->setText(m_chooser->detail());
     const ModelEntry *model = m_library.entry(entry);
-    const ModelInfo &info = m_controller.column(m_index).info();
+    const ModelInfo &info = m_column->info();
     if (info.untrained)
         m_warning->showWarning(tr("Converted, not uptrained: talks nonsense"), false);
     else
@@ -171,7 +172,7 @@ void CompareColumn::resizeEvent(QResizeEvent *event)
 
 void CompareColumn::updateActivity()
 {
-    const Column &column = m_controller.column(m_index);
+    const Column &column = *m_column;
     const bool narrow = width() < narrowWidth;
     m_stop->setVisible(column.isBusy() || isLoading());
     m_stop->setLabel(column.isBusy() ? tr("Stop this column") : tr("Stop loading"));
@@ -186,7 +187,7 @@ void CompareColumn::updateActivity()
 
 void CompareColumn::updateError()
 {
-    const auto &error = m_controller.column(m_index).error();
+    const auto &error = m_column->error();
     if (error)
         m_error->showError(*error);
     else

@@ -46,6 +46,7 @@ private:
     ChatController &m_controller;
     ModelLibrary &m_library;
     int m_index;
+    std::shared_ptr<Column> m_column; ///< outlives the controller's, for views that are yet to go
     ModelChooser *m_chooser;
     FactLine *m_facts;
     IconButton *m_stop;

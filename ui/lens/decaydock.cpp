@@ -4,6 +4,7 @@
 #include "lens/decaymath.h"
 #include "lens/decaytable.h"
 #include "lens/dockheader.h"
+#include "lens/headmap.h"
 #include "plot/linechart.h"
 #include "plot/ticks.h"
 #include "widgets/elidedcombo.h"
@@ -14,7 +15,7 @@
 #include <QScrollBar>
 #include <QSortFilterProxyModel>
 #include <QSplitter>
-#include <QStackedLayout>
+#include <QStackedWidget>
 #include <QTableView>
 #include <QVBoxLayout>
 
@@ -73,6 +74,10 @@ struct DecayDock::Impl {
     DockHeader *header = nullptr;
     QComboBox *columnChoice = nullptr;
     QToolButton *logarithmic = nullptr;
+    QToolButton *overTimeChoice = nullptr;
+    QStackedWidget *views = nullptr;
+    QSplitter *splitter = nullptr;
+    HeadMap *overTime = nullptr;
     LineChart *chart = nullptr;
     QTableView *table = nullptr;
     DecayTable *facts = nullptr;
@@ -97,6 +102,8 @@ struct DecayDock::Impl {
     const LayerInfo *currentLayer() const;
     const AttentionSummary *softmaxSummary() const;
     std::vector<double> gammas(const LayerInfo &layer) const;
+    std::vector<double> channelGammas(const LayerInfo &layer) const;
+    bool showsTime(const LayerInfo *layer) const;
     bool has(int column) const { return column >= 0 && column < int(columns.size()); }
     bool hasDecay(int column) const;
 };
@@ -127,9 +134,27 @@ const AttentionSummary *DecayDock::Impl::softmaxSummary() const
     return nullptr;
 }
 
+/// One number a head; of fixed decays that differ inside a head, their geometric mean.
 std::vector<double> DecayDock::Impl::gammas(const LayerInfo &layer) const
 {
+    const auto heads = std::size_t(current()->model.heads);
+    if (!layer.channelGamma.empty())
+        return meanGammas(layer.channelGamma, heads);
     return layer.gamma.empty() ? std::vector<double>(std::size_t(current()->model.heads), 1.0) : layer.gamma;
+}
+
+/// Those of the chosen head.
+std::vector<double> DecayDock::Impl::channelGammas(const LayerInfo &layer) const
+{
+    const auto heads = std::max<std::int64_t>(1, current()->model.heads);
+    const auto perHead = std::int64_t(layer.channelGamma.size()) / heads;
+    const auto from = layer.channelGamma.begin() + std::clamp<std::int64_t>(selection->head(), 0, heads - 1) * perHead;
+    return {from, from + perHead};
+}
+
+bool DecayDock::Impl::showsTime(const LayerInfo *layer) const
+{
+    return layer && (layer->decayVaries || (!layer->channelGamma.empty() && overTimeChoice->isChecked()));
 }
 
 bool DecayDock::Impl::hasDecay(int column) const
@@ -145,7 +170,13 @@ void DecayDock::Impl::build(DecayDock *dock)
     header = new DockHeader(dock);
     columnChoice = header->addCombo(tr("Column on show"));
     logarithmic = header->addButton(tr("log"), tr("Logarithmic distance"), true);
-    auto *splitter = new QSplitter(dock);
+    overTimeChoice = header->addButton(tr("over time"), tr("What each token leaves, instead of fixed decays"), true);
+    views = new QStackedWidget(dock);
+    splitter = new QSplitter;
+    overTime = new HeadMap(selection, HeadQuantity::Retention);
+    overTime->setHeaderVisible(false);
+    views->addWidget(splitter);
+    views->addWidget(overTime);
     splitter->setChildrenCollapsible(false);
     splitter->setHandleWidth(5);
     chart = new LineChart(splitter);
@@ -165,7 +196,7 @@ void DecayDock::Impl::build(DecayDock *dock)
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
     layout->addWidget(header);
-    layout->addWidget(splitter, 1);
+    layout->addWidget(views, 1);
 }
 
 void DecayDock::Impl::buildTable(QWidget *parent)
@@ -218,7 +249,11 @@ void DecayDock::Impl::connectAll(DecayDock *dock)
         chart->setLogarithmic(on);
         showAll();
     });
-    connect(chart, &LineChart::curveChosen, dock, [this](int head) { selection->setHead(head); });
+    connect(overTimeChoice, &QToolButton::toggled, dock, [this] { showAll(); });
+    connect(chart, &LineChart::curveChosen, dock, [this](int curve) {
+        if (const LayerInfo *layer = currentLayer(); layer && layer->channelGamma.empty())
+            selection->setHead(curve);
+    });
     connect(table->selectionModel(), &QItemSelectionModel::currentRowChanged, dock, [this](const QModelIndex &index) {
         if (!settingRow && index.isValid())
             selection->setHead(sorted->mapToSource(index).row());
@@ -236,8 +271,12 @@ void DecayDock::Impl::showAll()
 {
     fillColumnChoice(columnChoice, columns, shown, 2);
     const LayerInfo *layer = currentLayer();
-    logarithmic->setVisible(layer);
+    const bool time = showsTime(layer);
+    overTimeChoice->setVisible(layer && !layer->channelGamma.empty());
+    logarithmic->setVisible(layer && !time);
     table->setVisible(layer);
+    views->setCurrentWidget(time ? static_cast<QWidget *>(overTime) : splitter);
+    overTime->showColumn(shown);
     if (layer)
         showCurves(*layer);
     else
@@ -250,20 +289,24 @@ void DecayDock::Impl::showAll()
 
 void DecayDock::Impl::showCurves(const LayerInfo &layer)
 {
-    const std::vector<double> decays = gammas(layer);
+    const bool perChannel = !layer.channelGamma.empty();
+    const std::vector<double> decays = perChannel ? channelGammas(layer) : gammas(layer);
     const bool onLog = logarithmic->isChecked();
     const std::vector<double> distances = chartDistances(chartReach(decays, current()->model.trainedContext), onLog);
     std::vector<Curve> curves;
     for (std::size_t head = 0; head < decays.size(); ++head) {
         Curve curve;
-        curve.name = tr("head %1, γ %2").arg(head).arg(decays[head], 0, 'f', 4);
+        curve.name = (perChannel ? tr("channel %1, γ %2") : tr("head %1, γ %2")).arg(head).arg(decays[head], 0, 'f', 4);
         curve.colorPosition = decays.size() < 2 ? 0.5 : double(head) / double(decays.size() - 1);
         curve.x = distances;
         for (const double distance : distances)
             curve.y.push_back(retention(decays[head], distance));
         curves.push_back(std::move(curve));
     }
-    chart->setTitle(tr("Retention over distance, %1, layer %2").arg(current()->name).arg(selection->layer()));
+    QString title = tr("Retention over distance, %1, layer %2").arg(current()->name).arg(selection->layer());
+    if (perChannel)
+        title += tr(", channels of head %1").arg(std::max<qint64>(0, selection->head()));
+    chart->setTitle(title);
     chart->setCurves(std::move(curves));
 }
 
@@ -272,9 +315,9 @@ void DecayDock::Impl::showFacts(const LayerInfo *layer)
     std::vector<HeadFacts> rows;
     if (layer) {
         const Column &column = *current();
-        rows = headFacts(layer->gamma, column.model.heads, selection->layer(),
+        rows = headFacts(layer->decayVaries ? layer->gamma : gammas(*layer), column.model.heads, selection->layer(),
                          column.summary ? &*column.summary : nullptr, softmaxSummary());
-        for (std::size_t head = 0; head < rows.size(); ++head)
+        for (std::size_t head = 0; head < rows.size() && layer->channelGamma.empty(); ++head)
             rows[head].color = chart->curveColor(int(head));
     }
     settingRow = true;
@@ -291,7 +334,9 @@ void DecayDock::Impl::showHeader()
     }
     const HeadFacts &fact = facts->facts()[head];
     QStringList parts{tr("layer %1").arg(selection->layer()), tr("head %1").arg(head)};
-    if (fact.gamma >= 1) {
+    if (currentLayer()->decayVaries) {
+        parts << tr("decay depends on the input");
+    } else if (fact.gamma >= 1) {
         parts << tr("no decay (∞)");
     } else {
         parts << tr("γ %1").arg(fact.gamma, 0, 'f', 4) << tr("half-life %1").arg(formatValue(halfLife(fact.gamma)));
@@ -322,7 +367,8 @@ void DecayDock::Impl::showChosen()
 {
     const auto head = int(selection->head());
     const bool there = head >= 0 && head < int(facts->facts().size());
-    chart->setEmphasised(there ? head : -1);
+    const LayerInfo *layer = currentLayer();
+    chart->setEmphasised(there && layer && layer->channelGamma.empty() ? head : -1);
     settingRow = true;
     if (there) {
         const QModelIndex row = sorted->mapFromSource(facts->index(head, 0));
@@ -360,6 +406,7 @@ void DecayDock::setColumns(const QStringList &names)
     m_impl->columns.clear();
     for (const QString &name : names)
         m_impl->columns.push_back({name, {}, false, {}});
+    m_impl->overTime->setColumns(names);
     m_impl->preferDecay();
     m_impl->showAll();
 }
@@ -372,6 +419,7 @@ void DecayDock::setModel(int column, const ModelInfo &model)
     changed.model = model;
     changed.known = !model.layers.empty();
     changed.summary.reset();
+    m_impl->overTime->setModel(column, model);
     m_impl->preferDecay();
     m_impl->showAll();
 }
@@ -389,6 +437,11 @@ void DecayDock::clearSummaries()
     for (Impl::Column &column : m_impl->columns)
         column.summary.reset();
     m_impl->showAll();
+}
+
+HeadMap &DecayDock::overTime()
+{
+    return *m_impl->overTime;
 }
 
 int DecayDock::shownColumn() const

@@ -1,4 +1,4 @@
-// Decay: how much of a key n tokens back is left, gamma^n, per head, beside how far the head (and the softmax head it
+// Decay: fixed ones as curves and numbers, those that depend on the input as a heat map over time. How much of a key n tokens back is left, gamma^n, per head, beside how far the head (and the softmax head it
 // came from) really looks. To be put into a QDockWidget; its title is windowTitle().
 #pragma once
 
@@ -12,6 +12,7 @@
 
 namespace lens {
 
+class HeadMap;
 class Selection;
 
 class DecayDock : public QWidget {
@@ -31,6 +32,9 @@ public:
     /// What was measured on the column's text. The linear column's and the softmax column's are shown side by side.
     void setSummary(int column, const AttentionSummary &summary);
     void clearSummaries();
+
+    /// Retention of every head after each token: what is to be appended, named and cleared goes there.
+    HeadMap &overTime();
 
     /// The column whose decay is on show: chosen by the user, else the first with decay.
     int shownColumn() const;

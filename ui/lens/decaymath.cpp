@@ -38,6 +38,19 @@ double retention(double gamma, double distance)
     return gamma > 0 ? std::pow(gamma, distance) : distance == 0 ? 1.0 : 0.0;
 }
 
+std::vector<double> meanGammas(const std::vector<double> &gammas, std::size_t heads)
+{
+    std::vector<double> means;
+    const std::size_t channels = heads > 0 ? gammas.size() / heads : 0;
+    for (std::size_t head = 0; head < heads && channels > 0; ++head) {
+        double logarithms = 0;
+        for (std::size_t channel = 0; channel < channels; ++channel)
+            logarithms += std::log(gammas[head * channels + channel]);
+        means.push_back(std::exp(logarithms / double(channels)));
+    }
+    return means;
+}
+
 double chartReach(const std::vector<double> &gammas, std::int64_t context)
 {
     double longest = 8;

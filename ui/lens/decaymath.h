@@ -1,6 +1,7 @@
 // The arithmetic of decay. gamma in (0, 1]; 1 never forgets. Distances in tokens.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -14,6 +15,9 @@ double horizon(double gamma);
 
 /// gamma^distance.
 double retention(double gamma, double distance);
+
+/// Geometric mean of every head's channels: gammas are [heads x channels].
+std::vector<double> meanGammas(const std::vector<double> &gammas, std::size_t heads);
 
 /// How far curves are drawn: twice the longest finite half-life, rounded up to 1, 2 or 5 times a power of ten, but at
 /// least 16 and at most `context` tokens (when that is known, else 4,096).

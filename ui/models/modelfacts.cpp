@@ -25,11 +25,15 @@ QString decayRange(const ModelInfo &info)
 {
     double low = 1, high = 0;
     for (const LayerInfo &layer : info.layers) {
-        for (const double gamma : layer.gamma) {
-            low = std::min(low, gamma);
-            high = std::max(high, gamma);
+        for (const std::vector<double> &gammas : {layer.gamma, layer.channelGamma}) {
+            for (const double gamma : gammas) {
+                low = std::min(low, gamma);
+                high = std::max(high, gamma);
+            }
         }
     }
+    if (std::any_of(info.layers.begin(), info.layers.end(), [](const LayerInfo &layer) { return layer.decayVaries; }))
+        return Tr::tr("depends on the input");
     if (high <= 0)
         return {};
     if (low >= 1)
@@ -58,11 +62,15 @@ QList<std::pair<QString, QString>> modelFacts(const ModelInfo &info)
             ? QStringLiteral("%1 (%2)").arg(formatCount(info.parameters), QLocale().toString(quint64(info.parameters)))
             : QString());
     add(Tr::tr("Layers"), number(info.layerCount));
-    add(Tr::tr("Heads"), info.heads ? Tr::tr("%1 query, %2 key/value").arg(info.heads).arg(info.kvHeads) : QString());
+    add(Tr::tr("Heads"), !info.headMeaning.empty() ? Tr::tr("%1, each %2").arg(info.heads).arg(text(info.headMeaning))
+                         : info.heads ? Tr::tr("%1 query, %2 key/value").arg(info.heads).arg(info.kvHeads) : QString());
     add(Tr::tr("Head size"), info.keyDim ? Tr::tr("%1 key, %2 value").arg(info.keyDim).arg(info.valueDim) : QString());
     add(Tr::tr("Hidden size"), number(info.hiddenSize));
     add(Tr::tr("Feed-forward size"), number(info.feedForward));
     add(Tr::tr("Decay"), decayRange(info));
+    for (const Undefined &missing : info.undefined)
+        add(Tr::tr("No %1").arg(text(missing.quantity)),
+            Tr::tr("not defined for this family, because %1").arg(text(missing.reason)));
     add(Tr::tr("Vocabulary"), number(info.vocabulary));
     add(Tr::tr("Trained context"),
         info.trainedContext ? Tr::tr("%1 tokens").arg(count(info.trainedContext)) : QString());

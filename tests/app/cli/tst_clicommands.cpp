@@ -216,7 +216,7 @@ private Q_SLOTS:
 
         const QByteArray content = contentOf(out);
         if (extension == "csv") {
-            QVERIFY(content.startsWith("kind,token,layer,head,value\nstate_norm,0,0,0,"));
+            QVERIFY(content.startsWith("kind,token,layer,head,channel,value\nstate_norm,0,0,0,,"));
             QCOMPARE(content.count("\nkl,"), tokens - 1);
         } else if (extension == "json") {
             QCOMPARE(QJsonDocument::fromJson(content).object()["tables"].toObject(), tables);

@@ -106,7 +106,7 @@ public:
         info.trainedContext = 128;
         info.device = "cpu";
         for (const bool recurrent : recurrentLayers) {
-            info.layers.push_back({recurrent ? "supra" : "softmax", {}, 0});
+            info.layers.emplace_back().mixer = recurrent ? "supra" : "softmax";
             if (!recurrent)
                 info.kvBytesPerToken += 8;
         }

@@ -354,7 +354,7 @@ void TestDecodeSession::stateNormsArriveInOrder()
     const Ids prompt = randomIds(engine, 600);
     std::int64_t next = 0;
     GenerationCallbacks callbacks;
-    callbacks.stateNorms = [&](const StateNormFrame &frame) {
+    callbacks.stateNorms = [&](const HeadFrame &frame) {
         QCOMPARE(frame.firstToken, next);
         QCOMPARE(frame.layers, 2);
         QCOMPARE(frame.heads, 2);

@@ -237,9 +237,9 @@ void TestEngineParity::stateNormsAreThoseOfTheState()
     const auto golden = fixtures::read(fixture("supra_decay_h4") + "/golden.safetensors");
     const Ids text = fixtures::ids(golden.at("input_ids")[0]);
     const auto session = *DecodeSession::create(load(fixture("supra_decay_h4")));
-    StateNormFrame last;
+    HeadFrame last;
     GenerationCallbacks callbacks;
-    callbacks.stateNorms = [&](const StateNormFrame &frame) { last = frame; };
+    callbacks.stateNorms = [&](const HeadFrame &frame) { last = frame; };
     QVERIFY(session->generate(text, greedy(0), callbacks, {}));
     QCOMPARE(last.tokens, static_cast<std::int64_t>(text.size()));
     for (std::int64_t layer = 0; layer < last.layers; ++layer) {

@@ -152,6 +152,7 @@ void TestLoader::missingThingsAreTypedErrors()
     options.modelFolders = {"/nowhere"};
     QVERIFY(loadModel("no-such-model", options).error().code == ErrorCode::NotFound);
     QVERIFY(loadModel("/no/such/path", options).error().code == ErrorCode::NotFound);
+    options.pluginFolders = {"/nowhere"};
     QVERIFY(loadModel(fixture("mamba_native"), options).error().code == ErrorCode::Unsupported);
     options.dtype = "float7";
     QVERIFY(loadModel(fixture("hf_llama_gqa"), options).error().code == ErrorCode::InvalidArgument);

@@ -45,7 +45,7 @@ void generate(Workspace &workspace, const GenerationStart &start, std::mt19937 &
         must(writer.append(std::move(token)));
         std::this_thread::sleep_for(std::chrono::microseconds(100));
         if (i % 10 == 0)
-            must(writer.append(StateNormFrame{i, 1, 2, 4, std::vector<float>(8, static_cast<float>(i))}));
+            must(writer.append(HeadFrame{i, 1, 2, 4, std::vector<float>(8, static_cast<float>(i))}));
         if (writer.waiting() == 0)
             say('T', id, i + 1);
     }

@@ -81,7 +81,11 @@ inline ModelInfo someModel(const std::string &label = "tiny")
     info.kvBytesPerToken = 23040;
     info.device = "cpu";
     info.dtype = "float32";
-    info.layers = {{"softmax", {}, 16}, {"supra", {0.5, 1.0 / 3, 1, 1}, 0}};
+    info.layers.resize(2);
+    info.layers[0].mixer = "softmax";
+    info.layers[0].slidingWindow = 16;
+    info.layers[1].mixer = "supra";
+    info.layers[1].gamma = {0.5, 1.0 / 3, 1, 1};
     return info;
 }
 

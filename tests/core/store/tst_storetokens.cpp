@@ -86,10 +86,10 @@ private Q_SLOTS:
         VERIFY_OK(writer.flushIfDue(now + 500ms));
         QCOMPARE(writer.waiting(), size_t(0));
         VERIFY_OK(writer.append(someToken(60), now));
-        VERIFY_OK(writer.append(StateNormFrame{0, 1, 1, 2, {1, 2}}, now));
+        VERIFY_OK(writer.append(HeadFrame{0, 1, 1, 2, {1, 2}}, now));
         VERIFY_OK(writer.finish({}));
         QCOMPARE(must(store.get(id)).tokens, 61);
-        QCOMPARE(must(workspace->probes().stateNorms(id)).values.size(), size_t(2));
+        QCOMPARE(must(workspace->probes().heads(id, HeadQuantity::StateNorm)).values.size(), size_t(2));
         QVERIFY(must(store.get(id)).status == GenerationStatus::Complete);
     }
 

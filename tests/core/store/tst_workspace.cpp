@@ -327,20 +327,20 @@ private Q_SLOTS:
         ScratchWorkspace workspace;
         const Scene scene(*workspace);
         const RowId id = must(workspace->generations().begin(scene.start(scene.left)));
-        QVERIFY(must(workspace->probes().stateNorms(id)).values.empty());
+        QVERIFY(must(workspace->probes().heads(id, HeadQuantity::StateNorm)).values.empty());
         const float nan = std::numeric_limits<float>::quiet_NaN();
-        const StateNormFrame first{2, 2, 1, 2, {1, nan, 3, 4}}, second{5, 1, 1, 2, {5, 6}};
+        const HeadFrame first{2, 2, 1, 2, {1, nan, 3, 4}}, second{5, 1, 1, 2, {5, 6}};
         const std::vector<ProbeChunk> chunks{toChunk(second), toChunk(first)};
         VERIFY_OK(workspace->generations().append(id, {}, chunks));
         workspace.open();
-        const StateNormFrame all = must(workspace->probes().stateNorms(id));
+        const HeadFrame all = must(workspace->probes().heads(id, HeadQuantity::StateNorm));
         QCOMPARE(all.firstToken, 2);
         QCOMPARE(all.tokens, 4);
         QCOMPARE(all.values.size(), size_t(8));
         QCOMPARE(all.values[0], 1.f);
         QVERIFY(std::isnan(all.values[1]) && std::isnan(all.values[4]) && std::isnan(all.values[5]));
         QCOMPARE(all.values[7], 6.f);
-        QCOMPARE(must(workspace->probes().kinds(id)), std::vector<std::string>{stateNormKind});
+        QCOMPARE(must(workspace->probes().kinds(id)), std::vector<std::string>{kindOf(HeadQuantity::StateNorm)});
     }
 
     void measurementsMustFitTheirShape()

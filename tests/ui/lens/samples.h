@@ -70,9 +70,9 @@ inline QStringList tokens(int count)
     return texts;
 }
 
-inline StateNormFrame norms(std::int64_t first, std::int64_t tokens, std::int64_t layers, std::int64_t heads)
+inline HeadFrame norms(std::int64_t first, std::int64_t tokens, std::int64_t layers, std::int64_t heads)
 {
-    StateNormFrame frame{first, tokens, layers, heads, {}};
+    HeadFrame frame{first, tokens, layers, heads, {}};
     std::mt19937 random(unsigned(first) + 1);
     std::normal_distribution<float> noise(0, 0.06f);
     for (std::int64_t token = first; token < first + tokens; ++token)

@@ -9,8 +9,8 @@
 #include "lens/decaytable.h"
 #include "lens/klstrip.h"
 #include "lens/rowlayout.h"
-#include "lens/statenormdock.h"
-#include "lens/statenormhistory.h"
+#include "lens/headmap.h"
+#include "lens/headhistory.h"
 #include "plot/barstrip.h"
 #include "plot/linechart.h"
 
@@ -80,9 +80,9 @@ private Q_SLOTS:
 
     void historyReplacesWhatIsGeneratedAgain()
     {
-        StateNormHistory history;
+        HeadHistory history;
         history.append(samples::norms(0, 10, 2, 3));
-        StateNormFrame again{4, 1, 2, 3, {1, 2, 3, 4, 5, 600}};
+        HeadFrame again{4, 1, 2, 3, {1, 2, 3, 4, 5, 600}};
         history.append(again);
         QCOMPARE(history.tokens(), 5);
         QCOMPARE(history.value(4, 1, 2), 600.0f);
@@ -137,7 +137,7 @@ private Q_SLOTS:
     void stateNormsFollowAndLeadTheSelection()
     {
         Selection selection;
-        StateNormDock dock(&selection);
+        HeadMap dock(&selection, HeadQuantity::StateNorm);
         dock.setColumns({"a", "b"});
         dock.setModel(0, samples::model("a", "softmax", 4, 3));
         QCOMPARE(dock.shownColumn(), 0);
@@ -170,7 +170,7 @@ private Q_SLOTS:
     void clickChoosesTheCellUnderTheMouse()
     {
         Selection selection;
-        StateNormDock dock(&selection);
+        HeadMap dock(&selection, HeadQuantity::StateNorm);
         dock.setColumns({"a"});
         dock.setModel(0, samples::model("a", "supra", 1, 2));
         dock.append(0, samples::norms(0, 40, 1, 2));
@@ -291,19 +291,19 @@ private Q_SLOTS:
     void benchmarkLiveHeatMap()
     {
         constexpr int Layers = 30, Heads = 9, Tokens = 2000;
-        auto history = std::make_shared<StateNormHistory>();
-        static const StateNormFrame start = samples::norms(0, Tokens, Layers, Heads);  // the benchmark runs repeatedly
+        auto history = std::make_shared<HeadHistory>();
+        static const HeadFrame start = samples::norms(0, Tokens, Layers, Heads);  // the benchmark runs repeatedly
         history->append(start);
         HeatMapPlot plot;
         plot.setColors(ColorScale::Magnitude, "norm", ColorBar::Right);
-        plot.setSource(std::make_shared<StateNormSource>(history, RowLayout{Layers, Heads, -1}));
+        plot.setSource(std::make_shared<HeadSource>(history, RowLayout{Layers, Heads, -1}));
         plot.resize(500, 200);
         plot.show();
         QVERIFY(QTest::qWaitForWindowExposed(&plot));
         plot.drawNow();
-        const StateNormFrame frame = samples::norms(Tokens, 1, Layers, Heads);
+        const HeadFrame frame = samples::norms(Tokens, 1, Layers, Heads);
         QBENCHMARK {
-            StateNormFrame next = frame;
+            HeadFrame next = frame;
             next.firstToken = history->tokens();
             history->append(next);
             plot.refresh(next.firstToken);

@@ -5,7 +5,7 @@
 #include "lens/attentiondock.h"
 #include "lens/decaydock.h"
 #include "lens/klstrip.h"
-#include "lens/statenormdock.h"
+#include "lens/headmap.h"
 #include "plot/heatmapplot.h"
 
 #include <QComboBox>
@@ -41,7 +41,7 @@ Dock *withModels(Dock *dock)
 
 QWidget *stateNorms(Selection *selection, bool oneLayer, bool softmaxOnly)
 {
-    auto *dock = withModels(new StateNormDock(selection));
+    auto *dock = withModels(new HeadMap(selection, HeadQuantity::StateNorm));
     dock->append(1, samples::norms(0, Tokens, Layers, Heads));
     dock->setTokenTexts(1, 0, samples::tokens(Tokens));
     if (softmaxOnly)
@@ -61,6 +61,30 @@ QWidget *decay(Selection *selection, bool measured)
         dock->setSummary(0, samples::summary(Layers, Heads, true));
         dock->setSummary(1, samples::summary(Layers, Heads, false));
     }
+    return dock;
+}
+
+/// A model whose decays depend on the input, or are fixed but differ inside a head.
+QWidget *otherDecay(Selection *selection, bool varies, bool overTime)
+{
+    constexpr int layers = 6, heads = 8, channels = 64;
+    auto *dock = new DecayDock(selection);
+    ModelInfo info = samples::model(varies ? "mamba-130m" : "rwkv-5", varies ? "mamba" : "rwkv5", layers, heads);
+    for (LayerInfo &layer : info.layers) {
+        layer.decayVaries = varies;
+        for (int channel = 0; !varies && channel < heads * channels; ++channel)
+            layer.channelGamma.push_back(std::exp(-std::exp(-6.0 + 7.0 * double(channel) / double(heads * channels))));
+    }
+    dock->setColumns({QString::fromStdString(info.name)});
+    dock->setModel(0, info);
+    HeadFrame frame = samples::norms(0, Tokens, layers, heads);
+    frame.quantity = HeadQuantity::Retention;
+    for (float &value : frame.values)
+        value = 1 - 1 / (1.5f + value);
+    dock->overTime().append(0, frame);
+    for (QToolButton *button : dock->findChildren<QToolButton *>())
+        if (button->isCheckable() && button->text().contains("time"))
+            button->setChecked(overTime);
     return dock;
 }
 
@@ -121,7 +145,10 @@ private Q_SLOTS:
         add("statenorms", usual, [](Selection *s) { return stateNorms(s, false, false); });
         add("statenorms-layer", usual, [](Selection *s) { return stateNorms(s, true, false); });
         add("statenorms-softmax", usual, [](Selection *s) { return stateNorms(s, false, true); });
-        add("statenorms-none", usual, [](Selection *s) { return new StateNormDock(s); });
+        add("decay-varies", usual, [](Selection *s) { return otherDecay(s, true, false); });
+        add("decay-channels", usual, [](Selection *s) { return otherDecay(s, false, false); });
+        add("decay-channels-time", usual, [](Selection *s) { return otherDecay(s, false, true); });
+        add("statenorms-none", usual, [](Selection *s) { return new HeadMap(s, HeadQuantity::StateNorm); });
         add("statenorms-log", usual, [](Selection *s) {
             QWidget *dock = stateNorms(s, false, false);
             for (QToolButton *button : dock->findChildren<QToolButton *>())
@@ -181,7 +208,8 @@ private Q_SLOTS:
             for (QWidget *widget : {norms.get(), matrices.get(), curves.get(), bars.get()}) {
                 if (shown)
                     widget->show();
-                auto *plot = widget->findChild<PlotView *>();
+                const auto plots = widget->findChildren<PlotView *>();
+                auto *plot = *std::find_if(plots.begin(), plots.end(), [](const PlotView *one) { return !one->isEmpty(); });
                 for (const QString suffix : {"png", "svg", "pdf", "csv"}) {
                     const QString name = QString("figure-%1-%2.%3").arg(widget->metaObject()->className()).arg(shown).arg(suffix);
                     const QString file = m_folder.filePath(QString(name).remove("lens::"));

@@ -93,10 +93,10 @@ private:
         return event;
     }
 
-    StateNormFrame norms(std::int64_t first, std::int64_t count) const
+    HeadFrame norms(std::int64_t first, std::int64_t count) const
     {
         const ModelInfo &info = m_model->info();
-        StateNormFrame frame{first, count, info.layerCount, info.heads, {}};
+        HeadFrame frame{first, count, info.layerCount, info.heads, {}};
         for (std::int64_t t = first; t < first + count; ++t) {
             for (std::int64_t i = 0; i < info.layerCount * info.heads; ++i)
                 frame.values.push_back(float(std::sqrt(double(t + 1)) * (1 + double(i % 7)) / 5));

@@ -19,6 +19,7 @@ public:
     std::chrono::milliseconds pause{2}; ///< before each token
     std::chrono::milliseconds loading{20};
     std::atomic<int> generations = 0;
+    std::vector<PluginInfo> knownPlugins;
     std::string failsToLoad; ///< a path that cannot be loaded
 
     Result<ModelInfo> inspect(const std::string &path) override;
@@ -34,6 +35,7 @@ public:
                                      std::stop_token stop, const ProgressFn &progress) override;
     Result<std::shared_ptr<const AttentionMap>> attention(const LoadedModel &model, std::span<const TokenId> ids,
                                                           std::stop_token stop, const ProgressFn &progress) override;
+    std::vector<PluginInfo> plugins() override { return knownPlugins; }
     std::vector<std::string> tokenTexts(const LoadedModel &model, std::span<const TokenId> ids) override;
 };
 

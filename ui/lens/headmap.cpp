@@ -1,8 +1,8 @@
-#include "lens/statenormdock.h"
+#include "lens/headmap.h"
 
 #include "bridge/selection.h"
 #include "lens/dockheader.h"
-#include "lens/statenormhistory.h"
+#include "lens/headhistory.h"
 #include "widgets/elidedcombo.h"
 
 #include <QLocale>
@@ -23,16 +23,22 @@ bool hasState(const ModelInfo &model)
                        [](const LayerInfo &layer) { return layer.mixer != "softmax"; });
 }
 
+bool offers(const ModelInfo &model, HeadQuantity quantity)
+{
+    return quantity == HeadQuantity::StateNorm ? hasState(model) : hasRetention(model);
+}
+
 } // namespace
 
-struct StateNormDock::Impl {
+struct HeadMap::Impl {
     struct Column {
         QString name;
         ModelInfo model;
         bool known = false;
-        std::shared_ptr<StateNormHistory> history = std::make_shared<StateNormHistory>();
+        std::shared_ptr<HeadHistory> history = std::make_shared<HeadHistory>();
     };
 
+    HeadQuantity quantity = HeadQuantity::StateNorm;
     Selection *selection = nullptr;
     DockHeader *header = nullptr;
     QComboBox *columnChoice = nullptr;
@@ -45,35 +51,36 @@ struct StateNormDock::Impl {
     bool oneLayer = false;
     RowLayout rows;
 
-    void build(StateNormDock *dock);
-    void connectAll(StateNormDock *dock);
+    void build(HeadMap *dock);
+    void connectAll(HeadMap *dock);
     void showAll();
     void showHeader();
     void showHint();
     void showLayers();
     void showSource();
     void showChosen();
-    void preferRecurrent();
+    void preferOffering();
     Column *current() { return has(shown) ? &columns[std::size_t(shown)] : nullptr; }
     bool has(int column) const { return column >= 0 && column < int(columns.size()); }
-    bool isRecurrent(int column) const
+    bool isOffered(int column) const
     {
-        return has(column) && columns[std::size_t(column)].known && hasState(columns[std::size_t(column)].model);
+        return has(column) && columns[std::size_t(column)].known && offers(columns[std::size_t(column)].model, quantity);
     }
 };
 
-void StateNormDock::Impl::build(StateNormDock *dock)
+void HeadMap::Impl::build(HeadMap *dock)
 {
     header = new DockHeader(dock);
     columnChoice = header->addCombo(tr("Column on show"));
     layerChoice = header->addCombo(tr("Layers on show"));
     logarithmic = header->addButton(tr("log"), tr("Logarithmic colours"), true);
     plot = new HeatMapPlot(dock);
-    plot->setTitle(tr("State norms"));
+    plot->setTitle(dock->windowTitle());
     plot->setRowZoom(false);
     plot->setMinimumColumns(LeastColumns);
     plot->setColumnAxis(tr("token"));
-    plot->setColors(ColorScale::Magnitude, tr("‖S‖, Frobenius"), ColorBar::Right);
+    plot->setColors(ColorScale::Magnitude, quantity == HeadQuantity::StateNorm ? tr("‖S‖, Frobenius") : tr("retention"),
+                    ColorBar::Right);
     header->addMenu([this](QMenu *menu) { plot->addActionsTo(menu); });
     auto *layout = new QVBoxLayout(dock);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -82,7 +89,7 @@ void StateNormDock::Impl::build(StateNormDock *dock)
     layout->addWidget(plot, 1);
 }
 
-void StateNormDock::Impl::connectAll(StateNormDock *dock)
+void HeadMap::Impl::connectAll(HeadMap *dock)
 {
     connect(columnChoice, &QComboBox::activated, dock, [dock](int column) { dock->showColumn(column); });
     connect(layerChoice, &QComboBox::activated, dock, [this](int index) {
@@ -104,14 +111,14 @@ void StateNormDock::Impl::connectAll(StateNormDock *dock)
         showChosen();
     });
     connect(selection, &Selection::columnChanged, dock, [this](int column) {
-        if (column != shown && isRecurrent(column)) {
+        if (column != shown && isOffered(column)) {
             shown = column;
             showAll();
         }
     });
 }
 
-void StateNormDock::Impl::showAll()
+void HeadMap::Impl::showAll()
 {
     fillColumnChoice(columnChoice, columns, shown, 2);
     showLayers();
@@ -121,7 +128,7 @@ void StateNormDock::Impl::showAll()
     showChosen();
 }
 
-void StateNormDock::Impl::showLayers()
+void HeadMap::Impl::showLayers()
 {
     const Column *column = current();
     const std::int64_t layers = column ? std::max(column->history->layers(), column->model.layerCount) : 0;
@@ -134,11 +141,11 @@ void StateNormDock::Impl::showLayers()
             layerChoice->addItem(tr("Layer %1").arg(i));
     }
     layerChoice->setCurrentIndex(oneLayer ? int(layer) + 1 : 0);
-    layerChoice->setVisible(isRecurrent(shown));
-    logarithmic->setVisible(isRecurrent(shown));
+    layerChoice->setVisible(isOffered(shown));
+    logarithmic->setVisible(isOffered(shown) && quantity == HeadQuantity::StateNorm);
 }
 
-void StateNormDock::Impl::showSource()
+void HeadMap::Impl::showSource()
 {
     const Column *column = current();
     rows = {};
@@ -151,11 +158,12 @@ void StateNormDock::Impl::showSource()
     rows.onlyLayer = oneLayer ? std::clamp<std::int64_t>(selection->layer(), 0, rows.layers - 1) : -1;
     plot->setRowAxis(oneLayer ? tr("head") : tr("layer"),
                      [layout = rows](double lower, double upper, int most) { return layout.ticks(lower, upper, most); });
-    plot->setSource(std::make_shared<StateNormSource>(column->history, rows));
-    plot->setTitle(tr("Norm of the recurrent state, %1").arg(column->name));
+    plot->setSource(std::make_shared<HeadSource>(column->history, rows));
+    plot->setTitle(quantity == HeadQuantity::StateNorm ? tr("Norm of the recurrent state, %1").arg(column->name)
+                                                      : tr("What each token's decay leaves, %1").arg(column->name));
 }
 
-void StateNormDock::Impl::showHeader()
+void HeadMap::Impl::showHeader()
 {
     const Column *column = current();
     if (!column) {
@@ -171,7 +179,7 @@ void StateNormDock::Impl::showHeader()
     header->setText(parts.join(QStringLiteral(" · ")));
 }
 
-void StateNormDock::Impl::showHint()
+void HeadMap::Impl::showHint()
 {
     const Column *column = current();
     if (!column || !column->known) {
@@ -182,55 +190,59 @@ void StateNormDock::Impl::showHint()
                           .arg(column->name, QLocale().formattedDataSize(qint64(column->model.kvBytesPerToken), 1,
                                                                         QLocale::DataSizeTraditionalFormat)));
     } else {
-        plot->setHint(tr("The norm of every head's state appears here, token by token, while %1 answers.")
+        plot->setHint((quantity == HeadQuantity::StateNorm
+                           ? tr("The norm of every head's state appears here, token by token, while %1 answers.")
+                           : tr("How much of every head's state each token leaves appears here while %1 answers."))
                           .arg(column->name));
     }
 }
 
-void StateNormDock::Impl::showChosen()
+void HeadMap::Impl::showChosen()
 {
     const Column *column = current();
     const bool inside = column && selection->token() < column->history->tokens();
     plot->setChosen(rows.rowOf(selection->layer(), selection->head()), inside ? selection->token() : -1);
 }
 
-void StateNormDock::Impl::preferRecurrent()
+void HeadMap::Impl::preferOffering()
 {
     if (userChose && shown < int(columns.size()))
         return;
     shown = 0;
-    while (shown < int(columns.size()) && !isRecurrent(shown))
+    while (shown < int(columns.size()) && !isOffered(shown))
         ++shown;
     if (shown == int(columns.size()))
         shown = 0;
 }
 
-StateNormDock::StateNormDock(Selection *selection, QWidget *parent) : QWidget(parent), m_impl(std::make_unique<Impl>())
+HeadMap::HeadMap(Selection *selection, HeadQuantity quantity, QWidget *parent)
+    : QWidget(parent), m_impl(std::make_unique<Impl>())
 {
-    setWindowTitle(tr("State norms"));
+    setWindowTitle(quantity == HeadQuantity::StateNorm ? tr("State norms") : tr("Retention"));
+    m_impl->quantity = quantity;
     m_impl->selection = selection;
     m_impl->build(this);
     m_impl->connectAll(this);
     m_impl->showAll();
 }
 
-StateNormDock::~StateNormDock() = default;
+HeadMap::~HeadMap() = default;
 
-void StateNormDock::setColumns(const QStringList &names)
+void HeadMap::setColumns(const QStringList &names)
 {
     m_impl->columns.resize(std::size_t(names.size()));
     for (qsizetype i = 0; i < names.size(); ++i)
         m_impl->columns[std::size_t(i)].name = names[i];
-    m_impl->preferRecurrent();
+    m_impl->preferOffering();
     m_impl->showAll();
 }
 
-int StateNormDock::columnCount() const
+int HeadMap::columnCount() const
 {
     return int(m_impl->columns.size());
 }
 
-void StateNormDock::setModel(int column, const ModelInfo &model)
+void HeadMap::setModel(int column, const ModelInfo &model)
 {
     if (!m_impl->has(column))
         return;
@@ -239,15 +251,20 @@ void StateNormDock::setModel(int column, const ModelInfo &model)
         changed.history->clear();
     changed.model = model;
     changed.known = !model.layers.empty();
-    m_impl->preferRecurrent();
+    m_impl->preferOffering();
     m_impl->showAll();
 }
 
-void StateNormDock::append(int column, const StateNormFrame &frame)
+void HeadMap::setHeaderVisible(bool visible)
 {
-    if (!m_impl->has(column))
+    m_impl->header->setVisible(visible);
+}
+
+void HeadMap::append(int column, const HeadFrame &frame)
+{
+    if (!m_impl->has(column) || frame.quantity != m_impl->quantity)
         return;
-    StateNormHistory &history = *m_impl->columns[std::size_t(column)].history;
+    HeadHistory &history = *m_impl->columns[std::size_t(column)].history;
     const bool shaped = history.tokens() > 0 && history.layers() == frame.layers && history.heads() == frame.heads;
     history.append(frame);
     if (column != m_impl->shown)
@@ -260,13 +277,13 @@ void StateNormDock::append(int column, const StateNormFrame &frame)
     m_impl->showHeader();
 }
 
-void StateNormDock::setTokenTexts(int column, qint64 firstToken, const QStringList &texts)
+void HeadMap::setTokenTexts(int column, qint64 firstToken, const QStringList &texts)
 {
     if (m_impl->has(column))
         m_impl->columns[std::size_t(column)].history->setTexts(firstToken, texts);
 }
 
-void StateNormDock::clear(int column)
+void HeadMap::clear(int column)
 {
     if (!m_impl->has(column))
         return;
@@ -275,19 +292,19 @@ void StateNormDock::clear(int column)
         m_impl->showAll();
 }
 
-int StateNormDock::shownColumn() const
+int HeadMap::shownColumn() const
 {
     return m_impl->shown;
 }
 
-void StateNormDock::showColumn(int column)
+void HeadMap::showColumn(int column)
 {
     m_impl->shown = column;
     m_impl->userChose = true;
     m_impl->showAll();
 }
 
-QSize StateNormDock::sizeHint() const
+QSize HeadMap::sizeHint() const
 {
     return {500, 210};
 }

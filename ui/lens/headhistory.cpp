@@ -1,4 +1,4 @@
-#include "lens/statenormhistory.h"
+#include "lens/headhistory.h"
 
 #include <QCoreApplication>
 
@@ -14,20 +14,21 @@ constexpr float Infinite = std::numeric_limits<float>::infinity();
 
 QString tr(const char *text)
 {
-    return QCoreApplication::translate("StateNormSource", text);
+    return QCoreApplication::translate("HeadSource", text);
 }
 
 } // namespace
 
-void StateNormHistory::append(const StateNormFrame &frame)
+void HeadHistory::append(const HeadFrame &frame)
 {
     const std::int64_t perToken = frame.layers * frame.heads;
     if (frame.tokens <= 0 || perToken <= 0 || frame.firstToken < 0
         || std::int64_t(frame.values.size()) != frame.tokens * perToken)
         return;
-    if (frame.layers != m_layers || frame.heads != m_heads) {
+    if (frame.layers != m_layers || frame.heads != m_heads || frame.quantity != m_quantity) {
         m_values.clear();
         m_tokens = 0;
+        m_quantity = frame.quantity;
         m_layers = frame.layers;
         m_heads = frame.heads;
         resetExtremes();
@@ -44,7 +45,7 @@ void StateNormHistory::append(const StateNormFrame &frame)
     addExtremes(frame.firstToken);
 }
 
-void StateNormHistory::clear()
+void HeadHistory::clear()
 {
     m_values.clear();
     m_texts.clear();
@@ -52,12 +53,12 @@ void StateNormHistory::clear()
     resetExtremes();
 }
 
-void StateNormHistory::resetExtremes()
+void HeadHistory::resetExtremes()
 {
     m_extremes.assign(std::size_t(m_layers * m_heads), {Infinite, Infinite, -Infinite});
 }
 
-void StateNormHistory::addExtremes(std::int64_t firstToken)
+void HeadHistory::addExtremes(std::int64_t firstToken)
 {
     const std::size_t perToken = m_extremes.size();
     for (std::size_t at = std::size_t(firstToken) * perToken; at < m_values.size(); ++at) {
@@ -72,7 +73,7 @@ void StateNormHistory::addExtremes(std::int64_t firstToken)
     }
 }
 
-ValueRange StateNormHistory::range(const RowLayout &rows, bool positive) const
+ValueRange HeadHistory::range(const RowLayout &rows, bool positive) const
 {
     ValueRange range{Infinite, -Infinite};
     for (std::int64_t row = 0; row < rows.rows(); ++row) {
@@ -83,30 +84,32 @@ ValueRange StateNormHistory::range(const RowLayout &rows, bool positive) const
     return range;
 }
 
-void StateNormHistory::setTexts(std::int64_t firstToken, const QStringList &texts)
+void HeadHistory::setTexts(std::int64_t firstToken, const QStringList &texts)
 {
     m_texts.resize(firstToken);
     m_texts += texts;
 }
 
-QStringList StateNormSource::fieldNames() const
+QStringList HeadSource::fieldNames() const
 {
-    return {tr("Token"), tr("Text"), tr("Layer"), tr("Head"), tr("Frobenius norm of the state")};
+    return {tr("Token"), tr("Text"), tr("Layer"), tr("Head"),
+            m_history->quantity() == HeadQuantity::StateNorm ? tr("Frobenius norm of the state") : tr("Retention")};
 }
 
-QVariantList StateNormSource::fields(qsizetype row, qsizetype column) const
+QVariantList HeadSource::fields(qsizetype row, qsizetype column) const
 {
     return {qint64(column), m_history->text(column), qint64(m_rows.layerOf(row)), qint64(m_rows.headOf(row)),
             value(row, column)};
 }
 
-QString StateNormSource::readOut(qsizetype row, qsizetype column) const
+QString HeadSource::readOut(qsizetype row, qsizetype column) const
 {
     const QString text = m_history->text(column);
     const QString token = text.isEmpty() ? QString() : QLatin1Char(' ') + formatToken(text);
-    return tr("Token %1%2\nLayer %3 · head %4\n‖S‖ %5")
+    const QString symbol = m_history->quantity() == HeadQuantity::StateNorm ? tr("‖S‖") : tr("retention");
+    return tr("Token %1%2\nLayer %3 · head %4\n%5 %6")
         .arg(QString::number(column), token, QString::number(m_rows.layerOf(row)), QString::number(m_rows.headOf(row)),
-             formatValue(value(row, column), 4));
+             symbol, formatValue(value(row, column), 4));
 }
 
 } // namespace lens

@@ -1,5 +1,6 @@
-// State norms: the Frobenius norm of every head's recurrent state after each token, live while a column generates.
-// Rows are layer x head, columns are tokens. To be put into a QDockWidget; its title is windowTitle().
+// One quantity of every head after each token, live while a column generates: the norm of its recurrent state, or what
+// the decay left of it. Rows are layer x head, columns are tokens. To be put into a QDockWidget, or another dock; its
+// title is windowTitle().
 #pragma once
 
 #include "engine/modelinfo.h"
@@ -14,13 +15,13 @@ namespace lens {
 
 class Selection;
 
-class StateNormDock : public QWidget {
+class HeadMap : public QWidget {
     Q_OBJECT
 
 public:
     /// `selection` must outlive the dock.
-    explicit StateNormDock(Selection *selection, QWidget *parent = nullptr);
-    ~StateNormDock() override;
+    HeadMap(Selection *selection, HeadQuantity quantity, QWidget *parent = nullptr);
+    ~HeadMap() override;
 
     /// One name per column of the compare view, left to right. Forgets columns that are gone.
     /// Calls that name a column which is not there are ignored: queued events may outlive their column.
@@ -30,9 +31,12 @@ public:
     /// A model without layers means that none is chosen.
     void setModel(int column, const ModelInfo &model);
 
-    /// Cheap: stores the frame and redraws at most 30 times a second. Tokens from `firstToken` on are replaced, so a
+    /// For a place that has a header of its own.
+    void setHeaderVisible(bool visible);
+
+    /// Cheap: stores the frame and redraws at most 30 times a second. Frames of another quantity are ignored. Tokens from `firstToken` on are replaced, so a
     /// regenerated answer overwrites the old one; tokens skipped stay empty.
-    void append(int column, const StateNormFrame &frame);
+    void append(int column, const HeadFrame &frame);
 
     /// Texts of tokens, the first one at position `firstToken`; for the read-out. Later ones are forgotten.
     void setTokenTexts(int column, qint64 firstToken, const QStringList &texts);

@@ -1,4 +1,4 @@
-// All state norms of one column's sequence, and the heat map's view of them. No widgets.
+// All of one quantity of one column's sequence, and the heat map's view of them. No widgets.
 #pragma once
 
 #include "lens/rowlayout.h"
@@ -12,13 +12,15 @@
 
 namespace lens {
 
-class StateNormHistory {
+class HeadHistory {
 public:
-    /// Replaces all tokens from frame.firstToken on; skipped ones become NaN. A frame of another shape starts anew.
+    /// Replaces all tokens from frame.firstToken on; skipped ones become NaN. A frame of another shape or quantity starts
+    /// anew.
     /// Frames that contradict themselves are ignored.
-    void append(const StateNormFrame &frame);
+    void append(const HeadFrame &frame);
     void clear();
 
+    HeadQuantity quantity() const { return m_quantity; }
     std::int64_t tokens() const { return m_tokens; }
     std::int64_t layers() const { return m_layers; }
     std::int64_t heads() const { return m_heads; }
@@ -39,6 +41,7 @@ private:
         float lowest, lowestPositive, highest;
     };
 
+    HeadQuantity m_quantity = HeadQuantity::StateNorm;
     std::int64_t m_tokens = 0;
     std::int64_t m_layers = 0;
     std::int64_t m_heads = 0;
@@ -51,9 +54,9 @@ private:
 };
 
 /// Rows of a layout over all tokens.
-class StateNormSource : public HeatMapSource {
+class HeadSource : public HeatMapSource {
 public:
-    StateNormSource(std::shared_ptr<const StateNormHistory> history, RowLayout rows)
+    HeadSource(std::shared_ptr<const HeadHistory> history, RowLayout rows)
         : m_history(std::move(history)), m_rows(rows)
     {
     }
@@ -70,7 +73,7 @@ public:
     QString readOut(qsizetype row, qsizetype column) const override;
 
 private:
-    std::shared_ptr<const StateNormHistory> m_history;
+    std::shared_ptr<const HeadHistory> m_history;
     RowLayout m_rows;
 };
 
