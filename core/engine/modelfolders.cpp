@@ -84,7 +84,7 @@ Result<std::string> resolveModel(std::string_view name, std::span<const std::str
         return std::string(name);
     const auto missing = [&] {
         return fail(ErrorCode::NotFound, "there is no such file, folder or model", std::string(name),
-                    "check the spelling; ./run --get smollm2 fetches a model to begin with");
+                    "check the spelling; the window's Models page, or ./run --get smollm2, fetches one to begin with");
     };
     if (name.empty() || name.find('/') != std::string_view::npos)
         return missing();

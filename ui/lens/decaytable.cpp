@@ -81,7 +81,10 @@ QVariant DecayTable::data(const QModelIndex &index, int role) const
     case SortRole: return value;
     case Qt::TextAlignmentRole: return int(Qt::AlignRight | Qt::AlignVCenter);
     case Qt::DecorationRole:
-        return index.column() == Head ? QVariant(m_facts[std::size_t(index.row())].color) : QVariant();
+        // Without a curve of its own a head has no colour.
+        if (const QColor &color = m_facts[std::size_t(index.row())].color; index.column() == Head && color.isValid())
+            return color;
+        return {};
     default: return {};
     }
 }
