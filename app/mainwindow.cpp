@@ -244,7 +244,7 @@ void MainWindow::openPath(const QString &path, int column)
 void MainWindow::openModelFile(int column)
 {
     openPath(QFileDialog::getOpenFileName(this, tr("Open a model"), {},
-                                          tr("Models (*.gguf *.safetensors *.bin *.pt *.json);;All files (*)")),
+                                          tr("Models (*.gguf *.safetensors *.bin *.pt *.pth *.json);;All files (*)")),
              column);
 }
 
@@ -278,7 +278,7 @@ void MainWindow::convert(quint64 source)
     const ModelEntry *entry = m_library.entry(source);
     if (!entry)
         return;
-    ConvertDialog dialog(entry->name, this);
+    ConvertDialog dialog(entry->name, entry->info ? entry->info->layerCount : 0, this);
     if (dialog.exec() != QDialog::Accepted)
         return;
     m_chat.chooseModel(0, source);
@@ -295,13 +295,15 @@ void MainWindow::openSession(RowId session)
         return;
     }
     m_store.run<OpenedSession>([session](Workspace &workspace) { return lens::openSession(workspace, session); },
-                               [this](Result<OpenedSession> opened) {
+                               [this, session](Result<OpenedSession> opened) {
                                    if (!opened) {
                                        m_sessionsPage->showError(opened.error());
                                        return;
                                    }
                                    m_chat.show(std::move(*opened));
                                    m_side->generation().setSettings(m_chat.settings());
+                                   m_side->setCurrentSession(session);
+                                   m_sessionsPage->setCurrent(session);
                                    showPage(ComparePage);
                                });
 }

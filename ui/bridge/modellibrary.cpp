@@ -34,7 +34,8 @@ QString absolute(const QString &specification)
 
 bool looksLikeModel(const QFileInfo &file)
 {
-    static const QStringList suffixes{QStringLiteral("gguf"), QStringLiteral("safetensors"), QStringLiteral("pt")};
+    static const QStringList suffixes{QStringLiteral("gguf"), QStringLiteral("safetensors"), QStringLiteral("pt"),
+                                      QStringLiteral("pth")};
     if (file.isDir()) {
         const QDir folder(file.absoluteFilePath());
         return folder.exists(QStringLiteral("config.json")) || folder.exists(QStringLiteral("model_config.json"));
@@ -105,6 +106,19 @@ quint64 ModelLibrary::add(const QString &wanted, bool bundled)
     inspect(id);
     if (!bundled)
         Q_EMIT rememberedChanged();
+    return id;
+}
+
+quint64 ModelLibrary::addWritten(const QString &folder)
+{
+    const std::size_t before = m_entries.size();
+    const quint64 id = add(folder);
+    if (m_entries.size() > before)
+        return id;
+    cancel(id);
+    unload(id);
+    find(id)->error.reset();
+    inspect(id);
     return id;
 }
 

@@ -43,6 +43,8 @@ public:
 
     /// Adds a model by path or specification and looks into its headers; one that is known already is returned.
     quint64 add(const QString &specification, bool bundled = false);
+    /// As add(), for a folder that was just written: what is known of it from before is forgotten.
+    quint64 addWritten(const QString &folder);
     /// Adds every model file or folder inside `folder`, or one level below.
     std::vector<quint64> addFolder(const QString &folder, bool bundled = true);
     /// Adds what a person pointed at: a model, or all models in a folder that is none itself.

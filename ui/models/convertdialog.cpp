@@ -8,11 +8,36 @@
 #include <QPushButton>
 #include <QRegularExpressionValidator>
 
+#include <set>
+
 namespace lens {
 
-ConvertDialog::ConvertDialog(const QString &modelName, QWidget *parent)
-    : QDialog(parent), m_target(new QComboBox), m_decay(new QComboBox), m_featureMap(new QComboBox),
-      m_init(new QComboBox), m_seed(new QLineEdit(QStringLiteral("0")))
+std::optional<std::vector<std::int64_t>> layersFromText(const QString &text, std::int64_t layerCount)
+{
+    if (text.trimmed().isEmpty())
+        return std::vector<std::int64_t>();
+    static const QRegularExpression part(QStringLiteral("^\\s*([0-9]{1,6})\\s*(?:[-–]\\s*([0-9]{1,6})\\s*)?$"));
+    std::set<std::int64_t> layers;
+    for (const QString &piece : text.split(QLatin1Char(','))) {
+        const QRegularExpressionMatch match = part.match(piece);
+        if (!match.hasMatch())
+            return {};
+        const std::int64_t first = match.captured(1).toInt();
+        const std::int64_t last = match.captured(2).isEmpty() ? first : match.captured(2).toInt();
+        if (last < first || last >= layerCount)
+            return {};
+        for (std::int64_t layer = first; layer <= last; ++layer)
+            layers.insert(layer);
+    }
+    // All of them, spelt out, is the same conversion.
+    return std::int64_t(layers.size()) == layerCount ? std::vector<std::int64_t>()
+                                                     : std::vector<std::int64_t>(layers.begin(), layers.end());
+}
+
+ConvertDialog::ConvertDialog(const QString &modelName, std::int64_t layerCount, QWidget *parent)
+    : QDialog(parent), m_layerCount(layerCount), m_target(new QComboBox), m_decay(new QComboBox),
+      m_featureMap(new QComboBox), m_init(new QComboBox), m_seed(new QLineEdit(QStringLiteral("0"))),
+      m_layers(new QLineEdit), m_buttons(new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel))
 {
     setWindowTitle(tr("Convert %1").arg(modelName));
     m_target->addItems({tr("SUPRA"), tr("T2R"), tr("plain linear attention")});
@@ -27,24 +52,30 @@ ConvertDialog::ConvertDialog(const QString &modelName, QWidget *parent)
     note->setWordWrap(true);
     note->setProperty("muted", true);
     note->setMinimumWidth(360);
-    auto *buttons = new QDialogButtonBox(QDialogButtonBox::Ok | QDialogButtonBox::Cancel);
-    buttons->button(QDialogButtonBox::Ok)->setText(tr("Convert"));
+    m_layers->setPlaceholderText(layerCount > 1 ? tr("all; or some of 0-%1, as in 0, 2-3").arg(layerCount - 1)
+                                                : tr("all"));
+    m_buttons->button(QDialogButtonBox::Ok)->setText(tr("Convert"));
     form->addRow(note);
     form->addRow(tr("Into"), m_target);
     form->addRow(tr("Decay"), m_decay);
     form->addRow(tr("Feature map"), m_featureMap);
     form->addRow(tr("Initialisation"), m_init);
     form->addRow(tr("Seed"), m_seed);
-    form->addRow(buttons);
-    connect(buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
-    connect(buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
+    form->addRow(tr("Layers"), m_layers);
+    form->addRow(m_buttons);
+    connect(m_buttons, &QDialogButtonBox::accepted, this, &QDialog::accept);
+    connect(m_buttons, &QDialogButtonBox::rejected, this, &QDialog::reject);
     connect(m_target, &QComboBox::currentIndexChanged, this, &ConvertDialog::updateChoices);
+    connect(m_layers, &QLineEdit::textChanged, this, &ConvertDialog::updateChoices);
+    connect(m_seed, &QLineEdit::textChanged, this, &ConvertDialog::updateChoices);
     updateChoices();
 }
 
 void ConvertDialog::updateChoices()
 {
     m_decay->setEnabled(m_target->currentIndex() == int(ConversionTarget::Supra));
+    m_buttons->button(QDialogButtonBox::Ok)
+        ->setEnabled(layersFromText(m_layers->text(), m_layerCount) && m_seed->hasAcceptableInput());
 }
 
 ConvertOptions ConvertDialog::options() const
@@ -56,6 +87,7 @@ ConvertOptions ConvertDialog::options() const
     options.featureMap = FeatureMapKind(m_featureMap->currentIndex());
     options.init = FeatureInit(m_init->currentIndex());
     options.seed = m_seed->text().toULongLong();
+    options.layers = layersFromText(m_layers->text(), m_layerCount).value_or(std::vector<std::int64_t>());
     return options;
 }
 

@@ -6,10 +6,13 @@
 #include "widgets/errorbanner.h"
 
 #include <QComboBox>
+#include <QDir>
 #include <QFileDialog>
 #include <QFormLayout>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMenu>
+#include <QMessageBox>
 #include <QPointer>
 #include <QProgressBar>
 #include <QPushButton>
@@ -100,7 +103,7 @@ QWidget *ModelDetails::makeActions()
     connect(m_show, &QPushButton::clicked, this, [this] { Q_EMIT openInColumn(m_entry); });
     connect(m_compare, &QPushButton::clicked, this, [this] { Q_EMIT compareRequested(m_entry); });
     connect(m_convert, &QPushButton::clicked, this, [this] { Q_EMIT convertRequested(m_entry); });
-    connect(m_save, &QPushButton::clicked, this, &ModelDetails::saveToDisk);
+    makeSaveMenu();
     return box;
 }
 
@@ -215,23 +218,52 @@ void ModelDetails::updateEstimate()
         });
 }
 
-void ModelDetails::saveToDisk()
+void ModelDetails::makeSaveMenu()
 {
+    auto *menu = new QMenu(m_save);
+    menu->addAction(tr("As &SUPRA Lens reads it (safetensors)…"), this, [this] { saveToDisk(SaveFormat::SupraLens); });
+    menu->addAction(tr("For &uptraining with open_lm (.pt)…"), this, [this] { saveToDisk(SaveFormat::OpenLm); });
+    m_save->setMenu(menu);
+}
+
+/// Asks before a model that is there already is replaced.
+bool ModelDetails::mayWriteInto(const QString &folder)
+{
+    const QStringList found = QDir(folder).entryList({QStringLiteral("config.json"), QStringLiteral("model_config.json"),
+                                                      QStringLiteral("*.safetensors"), QStringLiteral("*.pt")},
+                                                     QDir::Files);
+    if (found.isEmpty())
+        return true;
+    QMessageBox box(QMessageBox::Warning, tr("Replace the model there?"),
+                    tr("%1 holds a model already.").arg(QDir(folder).dirName()), QMessageBox::Cancel, this);
+    box.setInformativeText(tr("Writing into it replaces files like %1 and cannot be undone.").arg(found.first()));
+    const QPushButton *replace = box.addButton(tr("Replace"), QMessageBox::DestructiveRole);
+    box.setDefaultButton(QMessageBox::Cancel);
+    box.exec();
+    return box.clickedButton() == replace;
+}
+
+void ModelDetails::saveToDisk(SaveFormat format)
+{
+    const quint64 entry = m_entry;
     const QString folder = QFileDialog::getExistingDirectory(this, tr("Folder to write the model into"));
-    if (folder.isEmpty())
+    if (folder.isEmpty() || !mayWriteInto(folder))
         return;
+    m_error->hide();
     m_subtitle->setText(tr("writing to %1…").arg(folder));
-    m_library.save(m_entry, folder, SaveFormat::SupraLens,
-                   [this, self = QPointer(this), folder](const Result<void> &result) {
-                       if (!self)
-                           return;
-                       if (result) {
-                           m_subtitle->setText(tr("written to %1").arg(folder));
-                           m_library.add(folder);
-                       } else if (result.error().code != ErrorCode::Cancelled) {
-                           m_error->showError(result.error());
-                       }
-                   });
+    m_library.save(entry, folder, format, [this, self = QPointer(this), entry, folder](const Result<void> &result) {
+        if (!self)
+            return;
+        if (result)
+            m_library.addWritten(folder);
+        if (entry != m_entry)
+            return;
+        refresh();
+        if (result)
+            m_subtitle->setText(tr("written to %1").arg(folder));
+        else if (result.error().code != ErrorCode::Cancelled)
+            m_error->showError(result.error());
+    });
 }
 
 } // namespace lens

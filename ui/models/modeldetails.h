@@ -39,7 +39,9 @@ private:
     void addFact(const QString &label, const QString &value);
     void updateEstimate();
     LoadOptions options() const;
-    void saveToDisk();
+    void makeSaveMenu();
+    void saveToDisk(SaveFormat format);
+    bool mayWriteInto(const QString &folder);
 
     ModelLibrary &m_library;
     quint64 m_entry = 0;

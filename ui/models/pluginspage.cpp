@@ -122,7 +122,7 @@ void PluginsPage::present(const std::vector<PluginInfo> &plugins)
 QWidget *PluginsPage::makeCard(const PluginInfo &plugin)
 {
     auto *card = new QFrame;
-    card->setFrameShape(QFrame::StyledPanel);
+    card->setProperty("card", true);
     card->setAccessibleName(QString::fromStdString(plugin.name));
     auto *layout = new QVBoxLayout(card);
     layout->setContentsMargins(14, 10, 14, 12);

@@ -5,6 +5,7 @@
 #include "store/transfer.h"
 #include "widgets/errorbanner.h"
 
+#include <QDir>
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
@@ -38,7 +39,7 @@ Result<void> writeExport(Workspace &workspace, RowId session, const QString &pat
 
 SessionsPage::SessionsPage(StoreThread &store, SessionListModel &model, QWidget *parent)
     : QWidget(parent), m_store(store), m_model(model), m_search(new QLineEdit), m_list(new QListView),
-      m_empty(new QLabel), m_error(new ErrorBanner), m_undo(makeUndo())
+      m_empty(new QLabel), m_error(new ErrorBanner), m_notice(makeNotice())
 {
     m_list->setModel(&model);
     m_list->setItemDelegate(new SessionDelegate(m_list));
@@ -52,7 +53,7 @@ SessionsPage::SessionsPage(StoreThread &store, SessionListModel &model, QWidget 
     layout->setSpacing(10);
     layout->addWidget(makeBar());
     layout->addWidget(m_error);
-    layout->addWidget(m_undo);
+    layout->addWidget(m_notice);
     layout->addWidget(m_list, 1);
     layout->addWidget(m_empty, 1);
     connect(m_list, &QListView::activated, this, [this] { Q_EMIT openRequested(currentSession()); });
@@ -60,8 +61,7 @@ SessionsPage::SessionsPage(StoreThread &store, SessionListModel &model, QWidget 
     connect(&model, &SessionListModel::refreshed, this, &SessionsPage::updateState);
     connect(&model, &SessionListModel::failed, this, &SessionsPage::showError);
     connect(&model, &SessionListModel::sessionRemoved, this, [this](qint64 session, const QString &title) {
-        m_undoText->setText(tr("“%1” was deleted.").arg(title));
-        m_undo->show();
+        showNotice(tr("“%1” was deleted.").arg(title), true);
         Q_EMIT removed(session);
     });
     updateState();
@@ -94,23 +94,33 @@ QWidget *SessionsPage::makeBar()
     return bar;
 }
 
-QWidget *SessionsPage::makeUndo()
+QWidget *SessionsPage::makeNotice()
 {
     auto *bar = new QFrame;
     bar->setProperty("card", true);
-    m_undoText = new QLabel;
-    m_undoText->setTextFormat(Qt::PlainText);
+    m_noticeText = new QLabel;
+    m_noticeText->setTextFormat(Qt::PlainText);
+    m_noticeText->setTextInteractionFlags(Qt::TextSelectableByMouse);
     auto *undo = new QPushButton(tr("Undo"));
+    m_undo = undo;
     auto *layout = new QHBoxLayout(bar);
     layout->setContentsMargins(10, 4, 4, 4);
-    layout->addWidget(m_undoText, 1);
-    layout->addWidget(undo);
+    layout->addWidget(m_noticeText, 1);
+    layout->addWidget(m_undo);
     connect(undo, &QPushButton::clicked, this, [this] {
         m_model.undoRemove();
-        m_undo->hide();
+        m_notice->hide();
+        m_list->setFocus();
     });
     bar->hide();
     return bar;
+}
+
+void SessionsPage::showNotice(const QString &text, bool undoable)
+{
+    m_noticeText->setText(text);
+    m_undo->setVisible(undoable);
+    m_notice->show();
 }
 
 qint64 SessionsPage::currentSession() const
@@ -160,9 +170,14 @@ void SessionsPage::exportCurrent()
         return;
     if (filter.contains(QLatin1String("*.json")) && path.endsWith(QLatin1String(".md")))
         path.replace(path.size() - 3, 3, QStringLiteral(".json"));
+    m_error->hide();
     m_store.run<void>([session, path](Workspace &workspace) { return writeExport(workspace, session, path); },
-                      [self = QPointer(this)](const Result<void> &result) {
-                          if (self && !result)
+                      [self = QPointer(this), path](const Result<void> &result) {
+                          if (!self)
+                              return;
+                          if (result)
+                              self->showNotice(tr("Exported to %1").arg(QDir::toNativeSeparators(path)), false);
+                          else
                               self->showError(result.error());
                       });
 }

@@ -35,7 +35,8 @@ Q_SIGNALS:
 
 private:
     QWidget *makeBar();
-    QWidget *makeUndo();
+    QWidget *makeNotice();
+    void showNotice(const QString &text, bool undoable);
     void exportCurrent();
     void updateState();
     qint64 currentSession() const;
@@ -46,8 +47,9 @@ private:
     QListView *m_list;
     QLabel *m_empty;
     ErrorBanner *m_error;
+    QWidget *m_notice;
+    QLabel *m_noticeText;
     QWidget *m_undo;
-    QLabel *m_undoText;
     QList<QWidget *> m_needSession;
 };
 
