@@ -7,6 +7,7 @@
 #include "themeswitch.h"
 
 #include <QDir>
+#include <QLabel>
 #include <QRandomGenerator>
 #include <QSignalSpy>
 #include <QTemporaryDir>
@@ -64,6 +65,15 @@ private:
         MainWindow window;
     };
 
+    QString columnTexts(const MainWindow &window) const
+    {
+        QStringList texts;
+        for (const QLabel *label : window.findChildren<QLabel *>())
+            if (label->isVisible())
+                texts.append(label->text());
+        return texts.join(QLatin1Char('\n'));
+    }
+
     void picture(MainWindow &window, const char *name)
     {
         QTest::qWait(250);
@@ -115,6 +125,51 @@ private Q_SLOTS:
         again.window.chat().continueAnswer(0);
         QTRY_VERIFY_WITH_TIMEOUT(!again.window.chat().isBusy(), 30000);
         QVERIFY(again.window.chat().column(0).last()->answer.tokens.size() > 24);
+    }
+
+    void aModelWithoutATokenizerSaysWhatItCannotDo()
+    {
+        QTemporaryDir folder;
+        const QString file = makeModel(folder);
+        QVERIFY(QFile::remove(folder.filePath("tok512.bin")));
+        Run run(folder, {file, file});
+        ChatController &chat = run.window.chat();
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).model(), 30000);
+        QTRY_VERIFY(columnTexts(run.window).contains(QStringLiteral("No tokenizer")));
+        chat.send(QStringLiteral("Once upon a time"));
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).error(), 30000);
+        QTRY_VERIFY(!chat.isBusy());
+        picture(run.window, "without-tokenizer");
+    }
+
+    void whatWasWrittenIsReadAgain()
+    {
+        QTemporaryDir folder;
+        Run run(folder, {makeModel(folder)});
+        ModelLibrary &library = run.window.library();
+        ChatController &chat = run.window.chat();
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).model() && chat.column(1).model(), 30000);
+        const QString place = folder.filePath("written");
+        const auto write = [&library, &place](quint64 entry) {
+            bool done = false, written = false;
+            library.save(entry, place, SaveFormat::SupraLens, [&done, &written](const Result<void> &result) {
+                done = true;
+                written = result.has_value();
+            });
+            return QTest::qWaitFor([&done] { return done; }, 30000) && written;
+        };
+        const auto mixer = [&library](quint64 entry) {
+            const ModelEntry *known = library.entry(entry);
+            return known->state == ModelEntry::State::Listed && known->info ? known->info->mixer : std::string();
+        };
+        QVERIFY(write(chat.chosenModel(0)));
+        const quint64 entry = library.addWritten(place);
+        QTRY_COMPARE_WITH_TIMEOUT(mixer(entry), std::string("softmax"), 30000);
+        library.load(entry);
+        QTRY_VERIFY_WITH_TIMEOUT(library.entry(entry)->model, 30000);
+        QVERIFY(write(chat.chosenModel(1)));
+        QCOMPARE(library.addWritten(place), entry);
+        QTRY_COMPARE_WITH_TIMEOUT(mixer(entry), std::string("supra"), 30000);
     }
 };
 

@@ -76,6 +76,10 @@ QString mixerName(const std::string &mixer)
 {
     if (mixer == "supra" || mixer == "t2r")
         return QString::fromStdString(mixer).toUpper();
+    if (mixer == "mamba")
+        return QStringLiteral("Mamba");
+    if (mixer == "rwkv4" || mixer == "rwkv5")
+        return QStringLiteral("RWKV-%1").arg(QLatin1Char(mixer.back()));
     return QString::fromStdString(mixer);
 }
 

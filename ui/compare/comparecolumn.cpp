@@ -145,6 +145,8 @@ void CompareColumn::updateModel()
     const ModelInfo &info = m_column->info();
     if (info.untrained)
         m_warning->showWarning(tr("Converted, not uptrained: talks nonsense"), false);
+    else if (model && model->model && model->model->info().tokenizer.empty())
+        m_warning->showWarning(tr("No tokenizer: cannot read prompts"), false);
     else
         m_warning->hide();
     if (!model)
@@ -153,6 +155,11 @@ void CompareColumn::updateModel()
         m_view->setPlaceholder(tr("Loading %1…").arg(model->name));
     else if (!model->model)
         m_view->setPlaceholder(tr("%1 is not loaded. The menu of this column loads it.").arg(model->name));
+    else if (model->model->info().tokenizer.empty())
+        m_view->setPlaceholder(tr("%1 came without a tokenizer, so it cannot read prompts; its facts and decays can be "
+                                  "looked at. To let it answer, put tokenizer.json or tokenizer.model beside its "
+                                  "weights and load it again.")
+                                   .arg(model->name));
     else
         m_view->setPlaceholder(tr("Type a prompt below: all columns answer it."));
     updateActivity();

@@ -1,5 +1,6 @@
 #include "lens/attentiondock.h"
 
+#include "bridge/format.h"
 #include "bridge/selection.h"
 #include "lens/attentionsource.h"
 #include "lens/dockheader.h"
@@ -72,6 +73,7 @@ struct AttentionDock::Impl {
     void requestHead();
     const Column *side(int which) const;
     QString sideName(int which) const;
+    QString hint(int which) const;
     /// Why the pair's matrices cannot be subtracted; empty when they can.
     QString refusal() const;
 };
@@ -89,8 +91,23 @@ QString AttentionDock::Impl::sideName(int which) const
     if (!column)
         return {};
     const std::string &mixer = column->model.mixer;
-    const QString kind = mixer == "softmax" ? tr("softmax") : tr("implied (%1)").arg(QString::fromStdString(mixer).toUpper());
+    const QString kind = mixer == "softmax" ? tr("softmax") : tr("implied (%1)").arg(mixerName(mixer));
     return QStringLiteral("%1 · %2").arg(column->name, kind);
+}
+
+/// What stands where the matrix of one side would be.
+QString AttentionDock::Impl::hint(int which) const
+{
+    const Column *first = side(First);
+    const Column *second = side(Second);
+    if (!first)
+        return tr("Choose a model to see what its heads attend to.");
+    if (measuring)
+        return tr("Measuring…");
+    if (which == Second && second && first->model.vocabulary != second->model.vocabulary)
+        return tr("This model reads other tokens than %1. Choose it as the first to see it.").arg(first->name);
+    return measured ? tr("No such layer or head in this model.")
+                    : tr("Press Measure to see this head's attention over the text.");
 }
 
 QString AttentionDock::Impl::refusal() const
@@ -250,10 +267,7 @@ void AttentionDock::Impl::showAll()
     showMeasure();
     matrices->setNames(sideName(First), sideName(Second));
     matrices->setDifferenceRefused(refusal());
-    matrices->setHint(!side(First)  ? tr("Choose a model to see what its heads attend to.")
-                      : measured    ? tr("No such layer or head in this model.")
-                      : measuring   ? tr("Measuring…")
-                                    : tr("Press Measure to see this head's attention over the text."));
+    matrices->setHints(hint(First), hint(Second));
     matrices->setChosen(selection->token());
     overview->setChosen(selection->head(), selection->layer());
     showHeader();

@@ -31,8 +31,10 @@ void ElidedLabel::paintEvent(QPaintEvent *)
 {
     QPainter painter(this);
     painter.setPen(m_muted ? mutedText(palette()) : palette().color(QPalette::WindowText));
-    painter.drawText(contentsRect(), int(alignment()) | Qt::TextSingleLine,
-                     fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width()));
+    // Two or three letters say nothing; the tool tip has it all.
+    const QString shown = fontMetrics().elidedText(text(), Qt::ElideRight, contentsRect().width());
+    if (shown == text() || shown.size() > 6)
+        painter.drawText(contentsRect(), int(alignment()) | Qt::TextSingleLine, shown);
 }
 
 DockHeader::DockHeader(QWidget *parent)

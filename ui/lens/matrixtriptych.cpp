@@ -82,9 +82,9 @@ void MatrixTriptych::setDifferenceRefused(const QString &reason)
     showMatrices();
 }
 
-void MatrixTriptych::setHint(const QString &hint)
+void MatrixTriptych::setHints(const QString &first, const QString &second)
 {
-    m_hint = hint;
+    m_hints = {first, second};
     showMatrices();
 }
 
@@ -148,7 +148,7 @@ void MatrixTriptych::showMatrices()
         m_plots[side]->setValueRange(shared);
         m_plots[side]->setSource(
             matrix ? std::make_shared<MatrixSource>(*matrix, m_tokens, tr("weight"), CellColour::Magnitude) : nullptr);
-        m_plots[side]->setHint(m_hint);
+        m_plots[side]->setHint(m_hints[side]);
     }
     const QString quantity = hasNegative() ? tr("|weight|") : tr("weight");
     m_plots[First]->setColors(ColorScale::Magnitude,
@@ -161,7 +161,7 @@ void MatrixTriptych::showMatrices()
         source = std::make_shared<MatrixSource>(std::move(delta), m_tokens, tr("difference"));
     }
     m_plots[Difference]->setSource(source);
-    m_plots[Difference]->setHint(m_refused.isEmpty() ? m_hint : m_refused);
+    m_plots[Difference]->setHint(m_refused.isEmpty() ? m_hints[Second] : m_refused);
 }
 
 void MatrixTriptych::resizeEvent(QResizeEvent *event)

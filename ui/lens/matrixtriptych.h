@@ -28,7 +28,8 @@ public:
     void setMatrix(int side, std::optional<Matrix> matrix);
     /// Why there is no difference; empty when there may be one.
     void setDifferenceRefused(const QString &reason);
-    void setHint(const QString &hint);
+    /// What stands where there is no matrix; the second also where there is no difference.
+    void setHints(const QString &first, const QString &second);
     void setLogarithmic(bool logarithmic);
     /// Errors of the head on show, for the heading of the difference; NaN for none.
     void setErrors(double frobenius, double cosine);
@@ -48,7 +49,8 @@ private:
     std::array<ElidedLabel *, 3> m_titles{};
     std::array<std::optional<Matrix>, 2> m_matrices;
     QStringList m_tokens;
-    QString m_refused, m_hint;
+    QString m_refused;
+    std::array<QString, 2> m_hints;
     bool m_logarithmic = false;
 
     void showMatrices();

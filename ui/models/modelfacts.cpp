@@ -74,7 +74,7 @@ QList<std::pair<QString, QString>> modelFacts(const ModelInfo &info)
     add(Tr::tr("Vocabulary"), number(info.vocabulary));
     add(Tr::tr("Trained context"),
         info.trainedContext ? Tr::tr("%1 tokens").arg(count(info.trainedContext)) : QString());
-    add(Tr::tr("Tokenizer"), text(info.tokenizer));
+    add(Tr::tr("Tokenizer"), info.tokenizer.empty() ? Tr::tr("none beside the weights: it cannot read prompts") : text(info.tokenizer));
     add(Tr::tr("Chat template"), info.chatTemplate.empty() ? text(info.chatTemplateNote) : text(info.chatTemplate));
     add(Tr::tr("Weights in memory"), info.weightBytes ? formatBytes(info.weightBytes) : QString());
     add(Tr::tr("KV cache"),
