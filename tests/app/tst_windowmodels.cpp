@@ -162,6 +162,11 @@ private Q_SLOTS:
             const ModelEntry *known = library.entry(entry);
             return known->state == ModelEntry::State::Listed && known->info ? known->info->mixer : std::string();
         };
+        ConvertOptions some;
+        some.layers = {1};
+        const quint64 hybrid = library.convert(chat.chosenModel(0), some);
+        QTRY_VERIFY_WITH_TIMEOUT(library.entry(hybrid)->model, 30000);
+        QCOMPARE(library.entry(hybrid)->name, QStringLiteral("tiny (SUPRA layers=1)"));
         QVERIFY(write(chat.chosenModel(0)));
         const quint64 entry = library.addWritten(place);
         QTRY_COMPARE_WITH_TIMEOUT(mixer(entry), std::string("softmax"), 30000);

@@ -23,6 +23,18 @@ QString nameFromSpecification(const QString &specification)
     return at < 0 ? name : QStringLiteral("%1 @%2").arg(name, specification.mid(at + 1));
 }
 
+/// "stories260K (SUPRA)" becomes "stories260K (SUPRA retnet layers=0,1)" for "...@supra:retnet:layers=0,1": two
+/// conversions of one model are told apart by what was chosen for them.
+QString withOptions(const QString &name, const QString &specification)
+{
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    const qsizetype options = at < 0 ? -1 : specification.indexOf(QLatin1Char(':'), at);
+    if (options < 0)
+        return name;
+    const QString chosen = specification.mid(options).replace(QLatin1Char(':'), QLatin1Char(' '));
+    return name.endsWith(QLatin1Char(')')) ? name.chopped(1) + chosen + QLatin1Char(')') : name + chosen;
+}
+
 /// With an absolute path where there is such a file, so that it is known again under any working folder.
 QString absolute(const QString &specification)
 {
@@ -265,7 +277,7 @@ void ModelLibrary::finishLoading(quint64 id, Result<LoadedModelPtr> result)
     entry->model = std::move(*result);
     entry->info = entry->model->info();
     if (!entry->info->name.empty())
-        entry->name = text(entry->info->name);
+        entry->name = withOptions(text(entry->info->name), entry->specification);
     entry->state = ModelEntry::State::Loaded;
     Q_EMIT changed(id);
     Q_EMIT loaded(id);

@@ -127,6 +127,7 @@ QFrame[card="focused"] { background: @surface; border: 1px solid @accent; border
 QLabel[heading="true"] { color: @muted; font-weight: 600; }
 QLabel[muted="true"] { color: @muted; }
 QPushButton { border: 1px solid @border; border-radius: 4px; padding: 5px 12px; background: @raised; color: @text; }
+QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton:hover { border-color: @accent; }
 QPushButton:pressed { background: @soft; }
 QPushButton:focus { border-color: @accent; }

@@ -86,6 +86,9 @@ QString ColumnFooter::memoryText(bool shortly) const
         return tr("no model");
     const Exchange *last = m_column.last();
     const quint64 bytes = last && last->answer.cost.stateBytes > 0 ? last->answer.cost.stateBytes : info.stateBytes;
+    if (info.kvBytesPerToken > 0 && info.stateBytes > 0)
+        return (shortly ? tr("memory %1, +%2/token") : tr("state and KV cache %1, grows %2/token"))
+            .arg(formatBytes(bytes), formatBytes(info.kvBytesPerToken));
     return lens::memoryText(bytes, info.kvBytesPerToken, shortly);
 }
 

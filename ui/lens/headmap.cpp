@@ -156,9 +156,7 @@ void HeadMap::Impl::showSource()
     rows.layers = column->history->layers();
     rows.heads = column->history->heads();
     rows.onlyLayer = oneLayer ? std::clamp<std::int64_t>(selection->layer(), 0, rows.layers - 1) : -1;
-    plot->setRowAxis(oneLayer         ? tr("head")
-                     : rows.heads > 1 ? tr("layer · head")
-                                      : tr("layer"),
+    plot->setRowAxis(oneLayer ? tr("head") : tr("layer"),
                      [layout = rows](double lower, double upper, int most) { return layout.ticks(lower, upper, most); });
     plot->setSource(std::make_shared<HeadSource>(column->history, rows));
     plot->setTitle(quantity == HeadQuantity::StateNorm ? tr("Norm of the recurrent state, %1").arg(column->name)

@@ -2,6 +2,7 @@
 
 #include "bridge/format.h"
 #include "models/modelfacts.h"
+#include "models/writeplace.h"
 #include "tensor/device.h"
 #include "widgets/errorbanner.h"
 
@@ -226,17 +227,23 @@ void ModelDetails::makeSaveMenu()
     m_save->setMenu(menu);
 }
 
-/// Asks before a model that is there already is replaced.
-bool ModelDetails::mayWriteInto(const QString &folder)
+/// Asks before a model that is there already is replaced; refuses to mix two.
+bool ModelDetails::mayWriteInto(const QString &folder, SaveFormat format)
 {
-    const QStringList found = QDir(folder).entryList({QStringLiteral("config.json"), QStringLiteral("model_config.json"),
-                                                      QStringLiteral("*.safetensors"), QStringLiteral("*.pt")},
-                                                     QDir::Files);
-    if (found.isEmpty())
+    const WritePlace place = writePlace(folder, format);
+    if (place.kind == WritePlace::Kind::Free)
         return true;
+    if (place.kind == WritePlace::Kind::Taken) {
+        m_error->showError({ErrorCode::InvalidArgument,
+                            tr("the folder holds another model (%1), and the two could not be told apart")
+                                .arg(place.file)
+                                .toStdString(),
+                            folder.toStdString(), tr("choose an empty folder").toStdString()});
+        return false;
+    }
     QMessageBox box(QMessageBox::Warning, tr("Replace the model there?"),
                     tr("%1 holds a model already.").arg(QDir(folder).dirName()), QMessageBox::Cancel, this);
-    box.setInformativeText(tr("Writing into it replaces files like %1 and cannot be undone.").arg(found.first()));
+    box.setInformativeText(tr("Writing into it replaces files like %1 and cannot be undone.").arg(place.file));
     const QPushButton *replace = box.addButton(tr("Replace"), QMessageBox::DestructiveRole);
     box.setDefaultButton(QMessageBox::Cancel);
     box.exec();
@@ -247,7 +254,7 @@ void ModelDetails::saveToDisk(SaveFormat format)
 {
     const quint64 entry = m_entry;
     const QString folder = QFileDialog::getExistingDirectory(this, tr("Folder to write the model into"));
-    if (folder.isEmpty() || !mayWriteInto(folder))
+    if (folder.isEmpty() || !mayWriteInto(folder, format))
         return;
     m_error->hide();
     m_subtitle->setText(tr("writing to %1…").arg(folder));

@@ -41,7 +41,7 @@ private:
     LoadOptions options() const;
     void makeSaveMenu();
     void saveToDisk(SaveFormat format);
-    bool mayWriteInto(const QString &folder);
+    bool mayWriteInto(const QString &folder, SaveFormat format);
 
     ModelLibrary &m_library;
     quint64 m_entry = 0;
