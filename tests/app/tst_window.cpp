@@ -6,12 +6,14 @@
 #include "compare/compareworkspace.h"
 #include "compare/modelchooser.h"
 #include "compare/promptbox.h"
+#include "compare/tokenpopup.h"
 #include "lens/attentiondock.h"
 #include "lens/klstrip.h"
 #include "mainwindow.h"
 #include "themeswitch.h"
 #include "ui/support/fakeengine.h"
 #include "widgets/errorbanner.h"
+#include "widgets/navigationrail.h"
 
 #include <QClipboard>
 #include <QDir>
@@ -119,6 +121,15 @@ private Q_SLOTS:
         QCOMPARE(run.window.selection().token(), run.window.chat().column(0).last()->answer.tokens[3].position);
         QTest::keyClick(&view, Qt::Key_Right);
         QCOMPARE(run.window.selection().token(), run.window.chat().column(0).last()->answer.tokens[4].position);
+        const auto *popup = view.findChild<TokenPopup *>();
+        QTest::keyClick(&view, Qt::Key_Return);
+        QVERIFY(popup->isVisible());
+        QTest::keyClick(&view, Qt::Key_Escape);
+        QVERIFY(!popup->isVisible());
+        QTest::keyClick(&view, Qt::Key_Return);
+        QVERIFY(popup->isVisible());
+        Q_EMIT run.window.findChild<NavigationRail *>()->chosen(1);
+        QVERIFY(!popup->isVisible());
     }
 
     void stopsAndContinues()

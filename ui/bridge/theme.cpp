@@ -75,7 +75,9 @@ QPalette darkPalette()
 
 bool isDark(const QPalette &palette)
 {
-    return palette.color(QPalette::Window).lightnessF() < 0.5;
+    const QColor window = palette.color(QPalette::Window);
+    // A view with a transparent background has no colour of its own to go by.
+    return window.alpha() > 0 ? window.lightnessF() < 0.5 : palette.color(QPalette::WindowText).lightnessF() > 0.5;
 }
 
 QColor mixed(const QColor &first, const QColor &second, double amount)

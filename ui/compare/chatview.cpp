@@ -371,6 +371,8 @@ void ChatView::keyPressEvent(QKeyEvent *event)
     } else if (event->key() == Qt::Key_Return || event->key() == Qt::Key_Space) {
         if (const auto selected = selectedToken())
             showPopup(*selected);
+    } else if (event->key() == Qt::Key_Escape && m_popup->isVisible()) {
+        m_popup->hide();
     } else {
         QAbstractScrollArea::keyPressEvent(event);
     }
@@ -401,6 +403,18 @@ void ChatView::contextMenuEvent(QContextMenuEvent *event)
     copy(tr("Copy conversation"), all);
     m_popup->hide();
     menu.exec(event->globalPos());
+}
+
+void ChatView::focusOutEvent(QFocusEvent *event)
+{
+    m_popup->hide();
+    QAbstractScrollArea::focusOutEvent(event);
+}
+
+void ChatView::hideEvent(QHideEvent *event)
+{
+    m_popup->hide();
+    QAbstractScrollArea::hideEvent(event);
 }
 
 bool ChatView::viewportEvent(QEvent *event)

@@ -47,7 +47,7 @@ MatrixTriptych::MatrixTriptych(QWidget *parent) : QWidget(parent)
         connect(m_plots[at], &HeatMapPlot::cellChosen, this, [this](qint64 row) { Q_EMIT tokenChosen(row); });
     }
     m_plots[Second]->setColors(ColorScale::Magnitude, tr("same scale"), ColorBar::Below);
-    m_plots[Difference]->setColors(ColorScale::Difference, tr("B − A, top 2 % clipped"), ColorBar::Below);
+    m_plots[Difference]->setColors(ColorScale::Difference, tr("B − A, top 2 % cut"), ColorBar::Below);
     m_titles[Difference]->setFullText(tr("Difference"));
     m_plots[Difference]->setTitle(tr("Attention, difference"));
     showTicks();
@@ -152,7 +152,7 @@ void MatrixTriptych::showMatrices()
     }
     const QString quantity = hasNegative() ? tr("|weight|") : tr("weight");
     m_plots[First]->setColors(ColorScale::Magnitude,
-                              m_logarithmic ? quantity : tr("%1, top 2 % clipped").arg(quantity), ColorBar::Below);
+                              m_logarithmic ? quantity : tr("%1, top 2 % cut").arg(quantity), ColorBar::Below);
     std::shared_ptr<MatrixSource> source;
     if (m_matrices[First] && m_matrices[Second] && m_refused.isEmpty()) {
         Matrix delta = difference(*m_matrices[First], *m_matrices[Second]);
