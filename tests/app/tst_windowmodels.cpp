@@ -162,6 +162,8 @@ private Q_SLOTS:
             const ModelEntry *known = library.entry(entry);
             return known->state == ModelEntry::State::Listed && known->info ? known->info->mixer : std::string();
         };
+        const quint64 listed = library.add(folder.filePath("tiny.bin@t2r"));
+        QTRY_COMPARE_WITH_TIMEOUT(mixer(listed), std::string("t2r"), 30000);
         ConvertOptions some;
         some.layers = {1};
         const quint64 hybrid = library.convert(chat.chosenModel(0), some);

@@ -35,6 +35,27 @@ QString withOptions(const QString &name, const QString &specification)
     return name.endsWith(QLatin1Char(')')) ? name.chopped(1) + chosen + QLatin1Char(')') : name + chosen;
 }
 
+/// The headers are those of the original; what is known of its conversion before it is made.
+void describeConversion(ModelInfo &info, const QString &specification)
+{
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    if (at < 0)
+        return;
+    const Result<ConvertOptions> options = parseConversion(specification.mid(at + 1).toStdString());
+    if (!options)
+        return;
+    info.untrained = true;
+    info.fingerprint.clear();
+    if (!options->layers.empty()) {
+        info.mixer = "hybrid";
+        return;
+    }
+    info.mixer = options->target == ConversionTarget::Supra ? "supra"
+                 : options->target == ConversionTarget::T2r ? "t2r"
+                                                            : "linear";
+    info.kvBytesPerToken = 0;
+}
+
 /// With an absolute path where there is such a file, so that it is known again under any working folder.
 QString absolute(const QString &specification)
 {
@@ -179,6 +200,7 @@ void ModelLibrary::inspect(quint64 id)
             entry->state = info ? ModelEntry::State::Listed : ModelEntry::State::Failed;
             if (info) {
                 info->path = specification.toStdString();
+                describeConversion(*info, specification);
                 entry->info = *info;
                 if (!specification.contains(QLatin1Char('@')) && !info->name.empty())
                     entry->name = text(info->name);
