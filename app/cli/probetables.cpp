@@ -35,6 +35,9 @@ private:
     void addPerHead(const char *kind, const char *unit, std::int64_t layers, std::int64_t heads,
                     std::vector<float> values)
     {
+        // What the family does not have is left out, not listed as nothing.
+        if (std::ranges::all_of(values, [](float value) { return std::isnan(value); }))
+            return;
         m_report.tables.push_back({kind, unit, {"layer", "head"}, {kind, {layers, heads}, std::move(values)}});
     }
     void addPerToken(const char *kind, const char *unit, std::vector<float> values)
