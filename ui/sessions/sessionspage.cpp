@@ -144,6 +144,7 @@ void SessionsPage::focusSearch()
 void SessionsPage::showError(const Error &error)
 {
     m_error->showError(error);
+    updateState();
 }
 
 void SessionsPage::updateState()
@@ -151,7 +152,8 @@ void SessionsPage::updateState()
     const bool empty = m_model.rowCount() == 0;
     m_list->setVisible(!empty);
     m_empty->setVisible(empty);
-    m_empty->setText(m_model.search().trimmed().isEmpty()
+    m_empty->setText(m_error->isVisibleTo(this) ? tr("Sessions cannot be listed now; the reason is above.")
+                     : m_model.search().trimmed().isEmpty()
                          ? tr("No sessions yet. Everything you ask is kept here, as you ask it.")
                          : tr("Nothing found for “%1”.").arg(m_model.search()));
     for (QWidget *button : m_needSession)
