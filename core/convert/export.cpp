@@ -210,7 +210,7 @@ Result<void> exportOpenLm(const LanguageModel &model, const std::filesystem::pat
         return propagate(decoder);
     const DecoderConfig &config = (*decoder)->config();
     if (const auto what = inexpressible(config, (*decoder)->weights()))
-        return fail(ErrorCode::Unsupported, "open_lm cannot express " + *what, "export", "save as supralens instead");
+        return fail(ErrorCode::Unsupported, "open_lm cannot express " + *what, "export", "write it in the supralens format instead");
     return guarded(folder.string(), [&]() -> Result<void> {
         if (auto made = makeFolder(folder); !made)
             return made;

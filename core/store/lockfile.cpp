@@ -35,7 +35,7 @@ Result<std::unique_ptr<LockFile>> LockFile::acquire(const std::string &path)
     if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
         if (errno == EWOULDBLOCK)
             return fail(ErrorCode::Busy, "the workspace is in use by " + holder(descriptor), path,
-                        "close it there, or open it here for reading only");
+                        "close it there, or open another workspace here");
         return fail(ErrorCode::Io, std::string("the file system cannot lock: ") + std::strerror(errno), path,
                     "keep the workspace on a local disk");
     }

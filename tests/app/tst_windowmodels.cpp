@@ -142,6 +142,20 @@ private Q_SLOTS:
         picture(run.window, "without-tokenizer");
     }
 
+    void aPromptGoesOnlyToThoseWhoCanReadIt()
+    {
+        QTemporaryDir folder, mute;
+        const QString file = makeModel(folder), other = makeModel(mute);
+        QVERIFY(QFile::remove(mute.filePath("tok512.bin")));
+        Run run(folder, {file, other});
+        ChatController &chat = run.window.chat();
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).model() && chat.column(1).model(), 30000);
+        chat.send(QStringLiteral("Once upon a time"));
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).last() && !chat.isBusy(), 30000);
+        QVERIFY(!chat.column(1).last());
+        QVERIFY(!chat.column(1).error());
+    }
+
     void whatWasWrittenIsReadAgain()
     {
         QTemporaryDir folder;

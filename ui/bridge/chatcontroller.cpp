@@ -10,6 +10,11 @@ namespace {
 
 constexpr qsizetype titleLength = 60;
 
+bool takesPart(const std::unique_ptr<ColumnDriver> &driver)
+{
+    return driver->column().model() && driver->column().takesPart();
+}
+
 QString titleFrom(const QString &prompt)
 {
     const QString line = prompt.left(4 * titleLength).simplified();
@@ -187,9 +192,7 @@ void ChatController::show(OpenedSession session)
 
 bool ChatController::canSend() const
 {
-    return !m_busy && std::any_of(m_drivers.begin(), m_drivers.end(), [](const auto &driver) {
-        return driver->column().model() && driver->column().takesPart();
-    });
+    return !m_busy && std::any_of(m_drivers.begin(), m_drivers.end(), takesPart);
 }
 
 bool ChatController::isBusy() const
@@ -201,9 +204,15 @@ void ChatController::send(const QString &prompt, int onlyColumn)
 {
     if (m_busy || prompt.isEmpty())
         return;
+    // A model without a tokenizer is spared a prompt that another one can read.
+    const auto reads = [](const Column &column) { return !column.info().tokenizer.empty(); };
+    const bool someoneReads = std::any_of(m_drivers.begin(), m_drivers.end(), [&](const auto &driver) {
+        return takesPart(driver) && reads(driver->column());
+    });
     std::vector<int> asked;
     for (int i = 0; i < columnCount(); ++i) {
-        const bool wanted = onlyColumn < 0 ? column(i).takesPart() : i == onlyColumn;
+        const bool shared = column(i).takesPart() && (reads(column(i)) || !someoneReads);
+        const bool wanted = onlyColumn < 0 ? shared : i == onlyColumn;
         if (wanted && column(i).model())
             asked.push_back(i);
     }
