@@ -142,6 +142,23 @@ private Q_SLOTS:
         picture(run.window, "without-tokenizer");
     }
 
+    void aModelOpenedByNameIsListedOnce()
+    {
+        QTemporaryDir folder;
+        QVERIFY(QDir(folder.path()).mkpath("models/Little-Model"));
+        const QString file = makeModel(folder), there = folder.filePath("models/Little-Model/tiny.bin");
+        QVERIFY(QFile::rename(file, there));
+        qputenv("SUPRALENS_MODELS", folder.filePath("models").toUtf8());
+        Run run(folder, {"little"});
+        QTRY_VERIFY_WITH_TIMEOUT(run.window.chat().column(0).info().layerCount > 0, 30000);
+        int listed = 0;
+        for (const ModelEntry &entry : run.window.library().entries()) {
+            QVERIFY2(entry.specification.startsWith(there), qPrintable(entry.specification));
+            listed += entry.specification == there;
+        }
+        QCOMPARE(listed, 1);
+    }
+
     void aPromptGoesOnlyToThoseWhoCanReadIt()
     {
         QTemporaryDir folder, mute;

@@ -1,6 +1,7 @@
 #include "bridge/modellibrary.h"
 
 #include "bridge/format.h"
+#include "engine/modelfolders.h"
 
 #include <QDir>
 #include <QFileInfo>
@@ -56,15 +57,6 @@ void describeConversion(ModelInfo &info, const QString &specification)
     info.kvBytesPerToken = 0;
 }
 
-/// With an absolute path where there is such a file, so that it is known again under any working folder.
-QString absolute(const QString &specification)
-{
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    const QString path = at < 0 ? specification : specification.left(at);
-    const QFileInfo file(path);
-    return file.exists() ? QDir::cleanPath(file.absoluteFilePath()) + specification.mid(path.size()) : specification;
-}
-
 bool looksLikeModel(const QFileInfo &file)
 {
     static const QStringList suffixes{QStringLiteral("gguf"), QStringLiteral("safetensors"), QStringLiteral("pt"),
@@ -76,6 +68,29 @@ bool looksLikeModel(const QFileInfo &file)
     if (file.suffix() == QLatin1String("bin"))
         return !file.fileName().startsWith(QLatin1String("tok"));
     return suffixes.contains(file.suffix());
+}
+
+/// The one file of weights that is all a folder holds; else the folder.
+QString onlyModelIn(const QString &folder)
+{
+    QStringList models;
+    for (const QFileInfo &file : QDir(folder).entryInfoList(QDir::Files, QDir::Name)) {
+        if (looksLikeModel(file))
+            models.append(file.absoluteFilePath());
+    }
+    return models.size() == 1 && !looksLikeModel(QFileInfo(folder)) ? models.first() : folder;
+}
+
+/// With the absolute path of what a name stands for, so that it is known again under any working folder and any name.
+QString absolute(const QString &specification)
+{
+    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
+    const QString name = at < 0 ? specification : specification.left(at);
+    const Result<std::string> found = resolveModel(name.toStdString(), standardModelFolders());
+    if (!found)
+        return specification;
+    const QString path = QFileInfo(text(*found)).absoluteFilePath();
+    return QDir::cleanPath(QFileInfo(path).isDir() ? onlyModelIn(path) : path) + specification.mid(name.size());
 }
 
 } // namespace
