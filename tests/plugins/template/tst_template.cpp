@@ -64,7 +64,7 @@ void tst_template::initTestCase()
         run({"--install", SUPRALENS_BUILD_DIR, "--component", component, "--prefix", prefix});
     const QString source = m_folder.filePath("source"), build = m_folder.filePath("build");
     run({"-E", "copy_directory", SUPRALENS_SOURCE_DIR "/plugins/template", source});
-    run({"-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_COMPILER=" SUPRALENS_CXX,
+    run({"-G", "Ninja", "-S", source, "-B", build, "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_COMPILER=" SUPRALENS_CXX,
          "-DCMAKE_PREFIX_PATH=" + prefix});
     run({"--build", build});
     m_plugins = (build + "/lib/supralens/plugins").toStdString();
