@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -16,33 +17,47 @@ namespace lens {
 namespace {
 
 /// "stories260K" for "/models/stories260K.bin@supra" becomes "stories260K (SUPRA)".
-QString nameFromSpecification(const QString &specification)
+/// "MODEL@CONVERSION" in its parts.
+struct SpecificationParts {
+    QString model;
+    std::optional<QString> conversion;
+};
+
+SpecificationParts partsOf(const QString &specification)
 {
     const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    const QFileInfo file(at < 0 ? specification : specification.left(at));
+    if (at < 0)
+        return {specification, std::nullopt};
+    return {specification.left(at), specification.mid(at + 1)};
+}
+
+QString nameFromSpecification(const QString &specification)
+{
+    const SpecificationParts parts = partsOf(specification);
+    const QFileInfo file(parts.model);
     const QString name = file.isDir() ? file.fileName() : file.completeBaseName();
-    return at < 0 ? name : QStringLiteral("%1 @%2").arg(name, specification.mid(at + 1));
+    return parts.conversion ? QStringLiteral("%1 @%2").arg(name, *parts.conversion) : name;
 }
 
 /// "stories260K (SUPRA)" becomes "stories260K (SUPRA retnet layers=0,1)" for "...@supra:retnet:layers=0,1": two
 /// conversions of one model are told apart by what was chosen for them.
 QString withOptions(const QString &name, const QString &specification)
 {
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    const qsizetype options = at < 0 ? -1 : specification.indexOf(QLatin1Char(':'), at);
+    const QString conversion = partsOf(specification).conversion.value_or(QString());
+    const qsizetype options = conversion.indexOf(QLatin1Char(':'));
     if (options < 0)
         return name;
-    const QString chosen = specification.mid(options).replace(QLatin1Char(':'), QLatin1Char(' '));
+    const QString chosen = conversion.mid(options).replace(QLatin1Char(':'), QLatin1Char(' '));
     return name.endsWith(QLatin1Char(')')) ? name.chopped(1) + chosen + QLatin1Char(')') : name + chosen;
 }
 
 /// The headers are those of the original; what is known of its conversion before it is made.
 void describeConversion(ModelInfo &info, const QString &specification)
 {
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    if (at < 0)
+    const std::optional<QString> conversion = partsOf(specification).conversion;
+    if (!conversion)
         return;
-    const Result<ConvertOptions> options = parseConversion(specification.mid(at + 1).toStdString());
+    const Result<ConvertOptions> options = parseConversion(conversion->toStdString());
     if (!options)
         return;
     info.untrained = true;
@@ -84,8 +99,7 @@ QString onlyModelIn(const QString &folder)
 /// With the absolute path of what a name stands for, so that it is known again under any working folder and any name.
 QString absolute(const QString &specification)
 {
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    const QString name = at < 0 ? specification : specification.left(at);
+    const QString name = partsOf(specification).model;
     const Result<std::string> found = resolveModel(name.toStdString(), standardModelFolders());
     if (!found)
         return specification;
@@ -204,7 +218,7 @@ void ModelLibrary::inspect(quint64 id)
     ModelEntry *entry = find(id);
     entry->state = ModelEntry::State::Inspecting;
     const QString specification = entry->specification;
-    const std::string path = specification.left(specification.lastIndexOf(QLatin1Char('@'))).toStdString();
+    const std::string path = partsOf(specification).model.toStdString();
     m_runner.run<ModelInfo>(
         tr("Looking into %1").arg(entry->name),
         [this, path](std::stop_token, const ProgressFn &) { return m_engine.inspect(path); },
@@ -260,12 +274,11 @@ void ModelLibrary::load(quint64 id, const LoadOptions &options)
 
 bool ModelLibrary::loadByConversion(quint64 id, const LoadOptions &options)
 {
-    const QString specification = find(id)->specification;
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    const auto conversion = parseConversion(at < 0 ? std::string() : specification.mid(at + 1).toStdString());
-    if (at < 0 || !conversion)
+    const SpecificationParts parts = partsOf(find(id)->specification);
+    const auto conversion = parseConversion(parts.conversion.value_or(QString()).toStdString());
+    if (!parts.conversion || !conversion)
         return false;
-    const quint64 source = add(specification.left(at));
+    const quint64 source = add(parts.model);
     ModelEntry *original = find(source);
     if (original->model) {
         startConversion(id, original->model, *conversion);
