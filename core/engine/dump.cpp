@@ -52,7 +52,8 @@ private:
         case ProbeKind::Hidden: return asked(DumpKind::Hidden);
         case ProbeKind::StateNorm:
         case ProbeKind::Retention:
-        case ProbeKind::ZeroFeatures: return false;
+        case ProbeKind::ZeroFeatures:
+        case ProbeKind::MixerIn: return false;
         }
         return false;
     }

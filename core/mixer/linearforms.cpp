@@ -57,13 +57,12 @@ at::Tensor attendChunked(const at::Tensor &q, const at::Tensor &k, const at::Ten
     const std::int64_t tokens = q.size(2);
     if (tokens <= chunk)
         return attendChunk(q, k, v, logGamma, S);
-    at::Tensor output = at::empty({q.size(0), q.size(1), tokens, v.size(3)}, q.options());
+    std::vector<at::Tensor> outputs;
     for (std::int64_t first = 0; first < tokens; first += chunk) {
         const std::int64_t n = std::min(chunk, tokens - first);
-        output.narrow(2, first, n).copy_(
-            attendChunk(q.narrow(2, first, n), k.narrow(2, first, n), v.narrow(2, first, n), logGamma, S));
+        outputs.push_back(attendChunk(q.narrow(2, first, n), k.narrow(2, first, n), v.narrow(2, first, n), logGamma, S));
     }
-    return output;
+    return at::cat(outputs, 2);
 }
 
 at::Tensor stateNorms(const at::Tensor &k, const at::Tensor &v, const at::Tensor &logGamma, const at::Tensor &S,

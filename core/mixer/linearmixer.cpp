@@ -8,10 +8,20 @@
 
 namespace lens {
 
-LinearMixer::LinearMixer(const MixerConfig &config, ProjectionSet projections, FeatureMap queryMap, FeatureMap keyMap)
+namespace {
+
+at::Tensor logGammaOf(const MixerConfig &config, const at::Device &device)
+{
+    return at::tensor(config.slopes, at::kDouble).neg().to(at::kFloat).to(device);
+}
+
+} // namespace
+
+LinearMixer::LinearMixer(const MixerConfig &config, ProjectionSet projections, FeatureMap queryMap, FeatureMap keyMap,
+                         at::Tensor logDecay)
     : m_config(config), m_projections(std::move(projections)), m_queryMap(std::move(queryMap)), m_keyMap(std::move(keyMap)),
       m_rope(config.rope, m_projections.q.weight.device()),
-      m_logGamma(at::tensor(config.slopes, at::kDouble).neg().to(at::kFloat).to(m_projections.q.weight.device())),
+      m_logGamma(logDecay.defined() ? std::move(logDecay) : logGammaOf(config, m_projections.q.weight.device())),
       m_keyScale(1.0 / std::sqrt(static_cast<double>(config.keyDim)))
 {
 }
@@ -65,7 +75,9 @@ at::Tensor LinearMixer::forward(const at::Tensor &x, SequenceState &state, const
         o = headNorm(run(q, k, v, S, call.execution).transpose(1, 2), m_config.epsilon);
     }
     probe(q, k, v, entering, S, call);
-    const at::Tensor mixed = o.flatten(2).to(x.scalar_type());
+    at::Tensor mixed = o.flatten(2).to(x.scalar_type());
+    if (m_projections.scale.defined())
+        mixed = mixed * m_projections.scale;
     if (wanted(call.probe, ProbeKind::MixerOut, call.layer))
         call.probe->offer(ProbeKind::MixerOut, call.layer, mixed);
     return m_projections.out(mixed);

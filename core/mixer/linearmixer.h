@@ -16,7 +16,9 @@ namespace lens {
 
 class LinearMixer final : public SequenceMixer {
 public:
-    LinearMixer(const MixerConfig &config, ProjectionSet projections, FeatureMap queryMap, FeatureMap keyMap);
+    /// logDecay [H] float32, log gamma <= 0, takes the place of the config's slopes; undefined: they hold.
+    LinearMixer(const MixerConfig &config, ProjectionSet projections, FeatureMap queryMap, FeatureMap keyMap,
+                at::Tensor logDecay = {});
 
     std::string_view kind() const override { return name(m_config.kind); }
     std::unique_ptr<SequenceState> initialState(std::int64_t batch) const override;

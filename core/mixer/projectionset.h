@@ -8,6 +8,7 @@ namespace lens {
 struct ProjectionSet {
     Projection q, k, v, out;
     Norm qNorm, kNorm;  ///< used only with MixerConfig::queryKeyNorm
+    at::Tensor scale;   ///< [H*dv], linear mixers: multiplies the mixed heads before `out`; may be undefined
 
     at::TensorOptions options() const { return q.weight.options(); }
 };

@@ -23,21 +23,28 @@ at::Tensor SoftmaxMixer::forward(const at::Tensor &x, SequenceState &state, cons
     auto &cache = static_cast<KvCache &>(state);
     at::Tensor q = m_projections.q(x).unflatten(2, {m_config.heads, m_config.inputDim});
     at::Tensor k = m_projections.k(x).unflatten(2, {m_config.kvHeads, m_config.inputDim});
-    const at::Tensor v = m_projections.v(x).unflatten(2, {m_config.kvHeads, m_config.valueDim});
+    at::Tensor v = m_projections.v(x).unflatten(2, {m_config.kvHeads, m_config.valueDim});
     if (m_config.queryKeyNorm) {
         q = normAcrossHeads(m_projections.qNorm, q);
         k = normAcrossHeads(m_projections.kNorm, k);
     }
     q = m_rope.apply(q, call.position).transpose(1, 2);
     k = m_rope.apply(k, call.position).transpose(1, 2);
-    cache.append(k, v.transpose(1, 2));
+    v = v.transpose(1, 2);
+    // Training runs whole sequences: nothing reads the cache, and copying into it would break the graph.
+    const bool isTraining = cache.tokens() == 0 && (q.requires_grad() || k.requires_grad() || v.requires_grad());
+    if (!isTraining) {
+        cache.append(k, v);
+        k = cache.keys();
+        v = cache.values();
+    }
 
     if (call.position == 0 && wanted(call.probe, ProbeKind::Attention, call.layer)) {
-        const at::Tensor keys = repeatHeads(cache.keys().transpose(1, 2), m_config.heads).transpose(1, 2);
+        const at::Tensor keys = repeatHeads(k.transpose(1, 2), m_config.heads).transpose(1, 2);
         const at::Tensor visible = reference::causalMask(q.size(2), q.size(2), m_config.slidingWindow, q.device());
         call.probe->offer(ProbeKind::Attention, call.layer, reference::softmaxAttention(q, keys, visible, m_scale));
     }
-    const at::Tensor mixed = attend(q, cache.keys(), cache.values()).transpose(1, 2).flatten(2);
+    const at::Tensor mixed = attend(q, k, v).transpose(1, 2).flatten(2);
     if (wanted(call.probe, ProbeKind::MixerOut, call.layer))
         call.probe->offer(ProbeKind::MixerOut, call.layer, mixed);
     return m_projections.out(mixed);

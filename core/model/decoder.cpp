@@ -61,7 +61,27 @@ void addMixer(Shapes &shapes, const std::string &name, const MixerConfig &mixer,
         addFeatureMap(shapes, name + ".feature_map_k", mixer, mixer.kvHeads);
 }
 
-Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const std::string &where)
+/// The tensors that are there only while a layer is trained.
+Result<void> checkLearned(const DecoderConfig &config, const NamedTensors &weights, const std::string &where)
+{
+    for (std::size_t i = 0; i < config.layers.size(); ++i) {
+        const MixerConfig &mixer = config.layers[i];
+        const std::string name = "layers." + std::to_string(i) + ".mixer";
+        for (const auto &[tensor, shape] : Shapes{{name + ".log_decay", {mixer.heads}},
+                                                  {name + ".scale", {mixer.heads * mixer.valueDim}}}) {
+            const auto found = weights.find(tensor);
+            if (found == weights.end())
+                continue;
+            if (!mixer.isLinear())
+                return fail(ErrorCode::Mismatch, "a softmax layer has no such tensor", where + ", " + tensor);
+            if (auto fits = checkShape(found->second.sizes().vec(), shape, where + ", " + tensor); !fits)
+                return fits;
+        }
+    }
+    return {};
+}
+
+Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const std::string &where, WeightCheck check)
 {
     for (const auto &[name, shape] : requiredTensors(config)) {
         const auto found = weights.find(name);
@@ -74,10 +94,12 @@ Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weigh
         const auto weight = name.ends_with(".bias") ? weights.find(name.substr(0, name.size() - 4) + "weight") : weights.end();
         if (weight != weights.end() && (tensor.dim() == 0 || tensor.size(0) != weight->second.size(0)))
             return checkShape(tensor.sizes().vec(), {weight->second.size(0)}, where + ", " + name);
+        if (check == WeightCheck::ShapesOnly)
+            continue;
         if (auto finite = checkFinite(tensor, where + ", " + name); !finite)
             return finite;
     }
-    return {};
+    return checkLearned(config, weights, where);
 }
 
 std::vector<double> gammas(const MixerConfig &mixer)
@@ -156,20 +178,23 @@ std::unique_ptr<const SequenceMixer> Decoder::Parts::makeMixer(const NamedTensor
     ProjectionSet projections{projection(weights, name + ".q"), projection(weights, name + ".k"),
                               projection(weights, name + ".v"), projection(weights, name + ".out"),
                               makeNorm(weights, name + ".q_norm", config.queryKeyNormConfig),
-                              makeNorm(weights, name + ".k_norm", config.queryKeyNormConfig)};
+                              makeNorm(weights, name + ".k_norm", config.queryKeyNormConfig),
+                              get(weights, name + ".scale")};
     if (!config.isLinear())
         return std::make_unique<SoftmaxMixer>(config, std::move(projections));
     return std::make_unique<LinearMixer>(
         config, std::move(projections), featureMap(weights, name + ".feature_map", config),
-        featureMap(weights, name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config));
+        featureMap(weights, name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config),
+        get(weights, name + ".log_decay"));
 }
 
-Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, NamedTensors weights, const std::string &where)
+Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, NamedTensors weights, const std::string &where,
+                                                       WeightCheck check)
 {
     return guarded(where, [&]() -> Result<std::shared_ptr<const Decoder>> {
         if (auto valid = validate(config, where); !valid)
             return propagate(valid);
-        if (auto complete = checkWeights(config, weights, where); !complete)
+        if (auto complete = checkWeights(config, weights, where, check); !complete)
             return propagate(complete);
         auto parts = std::make_unique<Parts>(config, weights);
         return std::shared_ptr<const Decoder>(new Decoder(std::move(config), std::move(weights), std::move(parts)));
@@ -182,6 +207,16 @@ Decoder::Decoder(DecoderConfig config, NamedTensors weights, std::unique_ptr<Par
 }
 
 Decoder::~Decoder() = default;
+
+const SequenceMixer &Decoder::mixer(std::int64_t layer) const
+{
+    return *m_parts->blocks.at(static_cast<std::size_t>(layer)).mixer;
+}
+
+const at::Tensor &Decoder::outputWeight() const
+{
+    return m_parts->output.weight;
+}
 
 at::Device Decoder::device() const
 {
@@ -210,7 +245,10 @@ at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const F
     for (std::size_t i = 0; i < parts.blocks.size(); ++i) {
         const Block &block = parts.blocks[i];
         const MixerCall call{static_cast<std::int64_t>(i), state.position(), options.execution, options.probe};
-        x = x + block.mixer->forward(block.mixerNorm(x), state.layer(i), call);
+        const at::Tensor input = block.mixerNorm(x);
+        if (wanted(options.probe, ProbeKind::MixerIn, call.layer))
+            options.probe->offer(ProbeKind::MixerIn, call.layer, input);
+        x = x + block.mixer->forward(input, state.layer(i), call);
         x = x + block.feedForward(block.feedForwardNorm(x));
         if (wanted(options.probe, ProbeKind::Hidden, call.layer))
             options.probe->offer(ProbeKind::Hidden, call.layer, x);
@@ -220,7 +258,8 @@ at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const F
         return {};
     if (options.logits == LogitsWanted::Last)
         x = x.narrow(1, x.size(1) - 1, 1);
-    return parts.output(parts.norm(x)).to(at::kFloat);
+    x = parts.norm(x);
+    return options.logits == LogitsWanted::Hidden ? x : parts.output(x).to(at::kFloat);
 }
 
 ModelInfo Decoder::describe() const

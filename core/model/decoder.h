@@ -7,6 +7,11 @@
 
 namespace lens {
 
+enum class WeightCheck {
+    Full,        ///< shapes, and that every number is finite
+    ShapesOnly,  ///< for weights that are checked elsewhere: training builds a decoder in every step
+};
+
 /// Weights by the names that follow; N counts layers. Biases, norms and feature maps exist where the config says so,
 /// biases of projections where they are present. Projections are [out,in].
 ///
@@ -15,16 +20,24 @@ namespace lens {
 ///   layers.N.mixer.q [H*di,D]   .k [K*di,D]   .v [K*dv,D]   .out [D,H*dv]   .q_norm   .k_norm [H*dk]
 ///   layers.N.mixer.feature_map.*   layers.N.mixer.feature_map_k.* (unless shared)
 ///   layers.N.ffn.gate [F,D]  .up [F,D]  .down [D,F]
+///
+/// While a linear layer is trained two more may be given. They belong to no file: a finished model has its slopes in the
+/// config, and its scale multiplied into the output projection.
+///   layers.N.mixer.log_decay [H] float32   log gamma <= 0, in place of the config's slopes
+///   layers.N.mixer.scale [H*dv]            multiplies the mixed heads before the output projection
 class Decoder final : public LanguageModel {
 public:
     /// Takes tensors that are already on one device and in one dtype. ErrorCode::Mismatch names the tensor that is
     /// missing or has another shape than the config says; ErrorCode::Malformed one that holds NaN or infinity.
-    static Result<std::shared_ptr<const Decoder>> create(DecoderConfig config, NamedTensors weights, const std::string &where);
+    static Result<std::shared_ptr<const Decoder>> create(DecoderConfig config, NamedTensors weights, const std::string &where,
+                                                         WeightCheck check = WeightCheck::Full);
 
     ~Decoder() override;
 
     const DecoderConfig &config() const { return m_config; }
     const NamedTensors &weights() const { return m_weights; }
+    const SequenceMixer &mixer(std::int64_t layer) const;
+    const at::Tensor &outputWeight() const;  ///< [V,D]; the embedding where they are tied
 
     ModelInfo describe() const override;
     at::Device device() const override;

@@ -10,15 +10,20 @@
 namespace lens {
 
 enum class LogitsWanted {
-    All,   ///< [B,T,V]
-    Last,  ///< [B,1,V]
-    None,  ///< an undefined tensor: only the state is of interest
+    All,     ///< [B,T,V]
+    Last,    ///< [B,1,V]
+    None,    ///< an undefined tensor: only the state is of interest
+    Hidden,  ///< [B,T,D] in the model's dtype: the normalised hidden states that the output projection would be given
 };
 
 struct ForwardOptions {
     LogitsWanted logits = LogitsWanted::All;
     Execution execution;
     ProbeSink *probe = nullptr;
+
+    /// Only under autograd, from position 0: blocks keep no activations and compute them again in the backward pass. The
+    /// state is then not advanced beyond its position.
+    bool recompute = false;
 };
 
 class LanguageModel {
@@ -34,7 +39,8 @@ public:
     virtual ModelState initialState(std::int64_t batch) const = 0;
 
     /// Prefill and decode in one call: tokens [B,T] int64 on the model's device, T >= 1. Advances `state` by T.
-    /// Logits are float32. Throws c10::Error (out of memory, ids out of range); callers wrap it in guarded().
+    /// Logits are float32. Under autograd the call starts at position 0 and leaves a state that is not to be continued:
+    /// training runs whole sequences. Throws c10::Error (out of memory, ids out of range); callers wrap it in guarded().
     virtual at::Tensor forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const = 0;
 };
 

@@ -13,6 +13,7 @@ enum class ProbeKind {
     Attention,     ///< [B,H,T,T] probabilities (softmax) or the implied signed matrix A_ij (linear), decay included;
                    ///< offered only for calls at position 0
     ZeroFeatures,  ///< [H] share of zero entries of phi(k) before RoPE
+    MixerIn,       ///< [B,T,D] the normalised input of a decoder's mixer
     MixerOut,      ///< [B,T,H*dv] what enters the output projection
     Hidden,        ///< [B,T,D] the residual stream after the block
 };

@@ -56,7 +56,8 @@ at::Tensor MambaModel::forward(const at::Tensor &tokens, ModelState &state, cons
         return {};
     if (options.logits == LogitsWanted::Last)
         x = x.narrow(1, x.size(1) - 1, 1);
-    return at::linear(m_norm(x).to(dtype()), m_head).to(at::kFloat);
+    x = m_norm(x).to(dtype());
+    return options.logits == LogitsWanted::Hidden ? x : at::linear(x, m_head).to(at::kFloat);
 }
 
 } // namespace lens::mamba

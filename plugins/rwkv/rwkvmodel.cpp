@@ -72,7 +72,8 @@ at::Tensor RwkvModel::forward(const at::Tensor &tokens, ModelState &state, const
         return {};
     if (options.logits == LogitsWanted::Last)
         x = x.narrow(1, x.size(1) - 1, 1);
-    return at::linear(m_norms->last(x), m_head).to(at::kFloat);
+    x = m_norms->last(x);
+    return options.logits == LogitsWanted::Hidden ? x : at::linear(x, m_head).to(at::kFloat);
 }
 
 } // namespace lens::rwkv

@@ -95,7 +95,8 @@ public:
         if (options.logits == LogitsWanted::None)
             return {};
         const at::Tensor read = options.logits == LogitsWanted::Last ? h.narrow(1, h.size(1) - 1, 1) : h;
-        return at::matmul(read.to(dtype()), m_weights.at("output").t()).to(at::kFloat);
+        const at::Tensor typed = read.to(dtype());
+        return options.logits == LogitsWanted::Hidden ? typed : at::matmul(typed, m_weights.at("output").t()).to(at::kFloat);
     }
 
 private:
