@@ -153,7 +153,75 @@ CREATE VIRTUAL TABLE search_index USING fts5 (
 );
 )sql";
 
-constexpr std::array history{Migration{1, schema1}};
+// Version 2: training runs. SQLite keeps a NaN as NULL: a loss or a norm that was not a number is one.
+constexpr const char *schema2 = R"sql(
+CREATE TABLE training_runs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    folder TEXT NOT NULL,
+    name TEXT NOT NULL,
+    recipe TEXT NOT NULL,
+    total_steps INTEGER NOT NULL,
+    build TEXT NOT NULL,
+    started INTEGER NOT NULL,
+    stored INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    message TEXT NOT NULL DEFAULT '',
+    notes TEXT NOT NULL DEFAULT '',
+    fingerprint TEXT NOT NULL DEFAULT ''
+) STRICT;
+CREATE INDEX training_running ON training_runs (id) WHERE status = 'running';
+
+CREATE TABLE training_steps (
+    run INTEGER NOT NULL REFERENCES training_runs (id) ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    stage INTEGER NOT NULL,
+    loss REAL,
+    gradient_norm REAL,
+    learning_rate REAL,
+    tokens INTEGER NOT NULL,
+    seconds REAL,
+    tokens_per_second REAL,
+    skipped INTEGER NOT NULL,
+    PRIMARY KEY (run, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE training_evaluations (
+    run INTEGER NOT NULL REFERENCES training_runs (id) ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    tokens INTEGER NOT NULL,
+    perplexity REAL,
+    original_perplexity REAL,
+    PRIMARY KEY (run, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE training_layers (
+    run INTEGER NOT NULL REFERENCES training_runs (id) ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    layers INTEGER NOT NULL,
+    heads INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (run, step)
+) STRICT;
+
+CREATE TABLE training_samples (
+    run INTEGER NOT NULL REFERENCES training_runs (id) ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    prompt TEXT NOT NULL,
+    text TEXT NOT NULL,
+    original_text TEXT NOT NULL,
+    PRIMARY KEY (run, step, prompt)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE training_notices (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    run INTEGER NOT NULL REFERENCES training_runs (id) ON DELETE CASCADE,
+    step INTEGER NOT NULL,
+    text TEXT NOT NULL,
+    UNIQUE (run, step, text)
+) STRICT;
+)sql";
+
+constexpr std::array history{Migration{1, schema1}, Migration{2, schema2}};
 
 } // namespace
 

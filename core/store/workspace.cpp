@@ -70,6 +70,8 @@ Result<std::int64_t> interruptRunning(Connection &connection)
                                name(GenerationStatus::Interrupted));
             indexText(connection, SearchKind::Answer, generation, text);
         }
+        connection.execute("UPDATE training_runs SET status = ?1 WHERE status = 'running'",
+                           name(TrainingStatus::Interrupted));
         return static_cast<std::int64_t>(running.size());
     });
 }
@@ -122,7 +124,8 @@ Result<std::unique_ptr<Connection>> openForReading(const std::string &path)
 struct Workspace::Impl {
     Impl(std::unique_ptr<LockFile> heldLock, std::unique_ptr<Connection> openConnection)
         : lock(std::move(heldLock)), connection(std::move(openConnection)), models(*connection), sessions(*connection),
-          generations(*connection), probes(*connection), search(*connection), settings(*connection)
+          generations(*connection), probes(*connection), search(*connection), settings(*connection),
+          training(*connection)
     {
     }
 
@@ -134,6 +137,7 @@ struct Workspace::Impl {
     ProbeStore probes;
     SearchStore search;
     SettingsStore settings;
+    TrainingStore training;
     std::int64_t interrupted = 0;
 };
 
@@ -225,6 +229,11 @@ SearchStore &Workspace::search()
 SettingsStore &Workspace::settings()
 {
     return m_impl->settings;
+}
+
+TrainingStore &Workspace::training()
+{
+    return m_impl->training;
 }
 
 Result<std::vector<std::string>> Workspace::check()

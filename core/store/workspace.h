@@ -17,6 +17,7 @@
 #include "store/searchstore.h"
 #include "store/sessionstore.h"
 #include "store/settingsstore.h"
+#include "store/trainingstore.h"
 
 #include <cstdint>
 #include <memory>
@@ -36,8 +37,8 @@ struct WorkspaceOptions {
 class Workspace {
 public:
     /// Opens or creates the file. One process at a time may have it open for writing: a second one gets Busy with the
-    /// holder's process id in the text, and may open it read-only. Migrates files of older releases. Generations left
-    /// running by a killed process become interrupted.
+    /// holder's process id in the text, and may open it read-only. Migrates files of older releases. Generations and
+    /// training runs left running by a killed process become interrupted.
     ///
     /// Refuses, without changing a byte of what is there: NewerVersion; Truncated (empty or cut off); Malformed (not
     /// SQLite, damaged, or with a write-ahead log beside it that is not its own); Unsupported (a database of another
@@ -58,6 +59,7 @@ public:
     ProbeStore &probes();
     SearchStore &search();
     SettingsStore &settings();
+    TrainingStore &training();
 
     /// The full examination, indexes and references included; a sentence per fault, empty when all is well. Reads the
     /// whole file.

@@ -89,17 +89,20 @@ void checkBlobs(Connection &connection, const char *sql, const char *what, Fault
     SQLite::Statement rows = connection.prepare(sql);
     while (rows.executeStep()) {
         if (const auto decoded = decode(bytesOf(rows.getColumn(1))); !decoded)
-            faults.push_back(std::string(what) + " of generation " + rows.getColumn(0).getString() + ": " +
+            faults.push_back(std::string(what) + " " + rows.getColumn(0).getString() + ": " +
                              decoded.error().what);
     }
 }
 
 void checkContent(Connection &connection, Faults &faults)
 {
-    checkBlobs(connection, "SELECT generation, data FROM token_batches", "tokens", faults, decodeTokens);
-    checkBlobs(connection, "SELECT generation, data FROM generation_prompts", "prompt ids", faults, decodeIds);
-    checkBlobs(connection, "SELECT generation, data FROM probe_chunks", "a measurement", faults, decodeFloats);
-    checkBlobs(connection, "SELECT first_generation, data FROM comparisons", "a comparison", faults, decodeComparison);
+    checkBlobs(connection, "SELECT generation, data FROM token_batches", "tokens of generation", faults, decodeTokens);
+    checkBlobs(connection, "SELECT generation, data FROM generation_prompts", "prompt ids of generation", faults, decodeIds);
+    checkBlobs(connection, "SELECT generation, data FROM probe_chunks", "a measurement of generation", faults, decodeFloats);
+    checkBlobs(connection, "SELECT first_generation, data FROM comparisons", "a comparison of generation", faults,
+               decodeComparison);
+    checkBlobs(connection, "SELECT run, data FROM training_layers", "measurements of layers in training run", faults,
+               decodeFloats);
     SQLite::Statement blobs = connection.prepare("SELECT hash, data FROM blobs");
     while (blobs.executeStep()) {
         Hasher hasher;
