@@ -1,4 +1,4 @@
-#include "checkpoint/atomicfile.h"
+#include "base/atomicfile.h"
 #include "checkpoint/tensorsource.h"
 #include "tensor/torchbridge.h"
 

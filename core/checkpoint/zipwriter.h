@@ -2,7 +2,7 @@
 // mapped, 64-bit sizes where needed.
 #pragma once
 
-#include "checkpoint/atomicfile.h"
+#include "base/atomicfile.h"
 
 #include <vector>
 

@@ -1,4 +1,4 @@
-#include "checkpoint/atomicfile.h"
+#include "base/atomicfile.h"
 
 #include <algorithm>
 #include <cerrno>
