@@ -12,6 +12,7 @@ void addCompare(CommandLine &line);
 void addDump(CommandLine &line);
 void addProbe(CommandLine &line);
 void addConvert(CommandLine &line);
+void addUptrain(CommandLine &line);
 void addBench(CommandLine &line);
 void addWorkspace(CommandLine &line);
 void addDevices(CommandLine &line);
@@ -19,7 +20,7 @@ void addPlugins(CommandLine &line);
 
 inline void addAllCommands(CommandLine &line)
 {
-    for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addBench,
+    for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addUptrain, addBench,
                            addWorkspace, addDevices, addPlugins})
         add(line);
 }

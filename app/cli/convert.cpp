@@ -1,5 +1,6 @@
 // supralens-cli convert
 #include "cli/commands.h"
+#include "cli/conversionwords.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/models.h"
@@ -19,21 +20,8 @@ struct Options {
     SaveFormat format = SaveFormat::SupraLens;
 };
 
-const std::map<std::string, ConversionTarget> targets = {
-    {"supra", ConversionTarget::Supra}, {"t2r", ConversionTarget::T2r}, {"linear", ConversionTarget::Linear}};
-const std::map<std::string, DecayKind> decays = {
-    {"lightning", DecayKind::Lightning}, {"retnet", DecayKind::RetNet}, {"none", DecayKind::None}};
-const std::map<std::string, FeatureMapKind> featureMaps = {
-    {"relu", FeatureMapKind::Relu}, {"elu1", FeatureMapKind::Elu1}, {"hedgehog", FeatureMapKind::Hedgehog}};
-const std::map<std::string, FeatureInit> inits = {{"random", FeatureInit::Random}, {"identity", FeatureInit::Identity}};
 const std::map<std::string, SaveFormat> formats = {{"supralens", SaveFormat::SupraLens},
                                                    {"openlm", SaveFormat::OpenLm}};
-
-template <class Value>
-CLI::Validator oneOf(const std::map<std::string, Value> &words)
-{
-    return CLI::CheckedTransformer(words).description("");
-}
 
 Result<Exit> run(const Options &options, Environment &environment)
 {
@@ -84,18 +72,18 @@ void addConvert(CommandLine &line)
     command->add_option("model", options->model, "A softmax Llama or Mistral")->required()->option_text("MODEL");
     command->add_option("--to", options->convert.target, "supra, t2r or linear")
         ->required()
-        ->transform(oneOf(targets))
+        ->transform(oneOf(targetWords))
         ->option_text(" ");
     options->decayOption =
         command->add_option("--decay", options->decay, "lightning, retnet or none (default: the target's own)")
-            ->transform(oneOf(decays))
+            ->transform(oneOf(decayWords))
             ->option_text(" ");
     command
         ->add_option("--feature-map", options->convert.featureMap, "relu, elu1 or hedgehog (default: the target's own)")
-        ->transform(oneOf(featureMaps))
+        ->transform(oneOf(featureMapWords))
         ->option_text(" ");
     command->add_option("--init", options->convert.init, "Of new weights: random (the method's own) or identity")
-        ->transform(oneOf(inits))
+        ->transform(oneOf(initWords))
         ->option_text(" ");
     command->add_option("--seed", options->convert.seed, "For random weights");
     command->add_option("--layers", options->convert.layers, "Layers to convert, with commas; all by default")

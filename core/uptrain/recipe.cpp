@@ -205,6 +205,12 @@ Result<void> validate(const Recipe &recipe)
         if (!recipe.scratch.empty() && stage.trainable != Trainable::All)
             return wrong("training from scratch trains all weights");
     }
+    const auto hasStage = [&](Trainable trainable) {
+        return std::any_of(recipe.stages.begin(), recipe.stages.end(),
+                           [trainable](const TrainingStage &stage) { return stage.trainable == trainable; });
+    };
+    if (hasStage(Trainable::All) && hasStage(Trainable::Adapter))
+        return wrong("an adapter leaves the base as it is, so no other stage may train all weights");
     if (recipe.sequenceLength < 2 || recipe.batch < 1 || recipe.microBatch < 0)
         return wrong("sequences have at least two tokens, and a batch at least one sequence");
     const OptimiserOptions &adam = recipe.optimiser;
@@ -218,6 +224,8 @@ Result<void> validate(const Recipe &recipe)
             return wrong("\"" + target + "\" is no projection", "choose from q, k, v, out, gate, up, down");
     if (recipe.dtype != "float32" && recipe.dtype != "bfloat16")
         return wrong("training computes in float32 or bfloat16");
+    if (recipe.saveDtype != "float32" && recipe.saveDtype != "bfloat16" && recipe.saveDtype != "float16")
+        return wrong("weights are saved as float32, bfloat16 or float16");
     if (recipe.checkpointEvery < 0 || recipe.keepCheckpoints < 1 || recipe.evaluateEvery < 0 || recipe.evaluationTokens < 1
         || recipe.sampleEvery < 0 || recipe.sampleTokens < 1)
         return wrong("intervals must not be negative, and at least one checkpoint is kept");
@@ -242,7 +250,7 @@ nlohmann::json toJson(const Recipe &recipe)
                            {"weight_decay", adam.weightDecay}, {"clip", adam.clip}}},
             {"lora", {{"rank", recipe.lora.rank}, {"alpha", recipe.lora.alpha}, {"targets", recipe.lora.targets}}},
             {"learn_decay", recipe.learnDecay}, {"learn_scale", recipe.learnScale}, {"dtype", recipe.dtype},
-            {"device", recipe.device}, {"recompute", recipe.recompute}, {"seed", recipe.seed},
+            {"save_dtype", recipe.saveDtype}, {"device", recipe.device}, {"recompute", recipe.recompute}, {"seed", recipe.seed},
             {"checkpoint_every", recipe.checkpointEvery}, {"keep_checkpoints", recipe.keepCheckpoints},
             {"evaluate_every", recipe.evaluateEvery}, {"evaluation_tokens", recipe.evaluationTokens},
             {"sample_every", recipe.sampleEvery}, {"sample_prompt", recipe.samplePrompt},
@@ -258,7 +266,7 @@ Result<Recipe> recipeFromJson(const nlohmann::json &json, const std::string &whe
         return propagate(read);
     fields("sequence_length", recipe.sequenceLength)("batch", recipe.batch)("micro_batch", recipe.microBatch);
     fields("learn_decay", recipe.learnDecay)("learn_scale", recipe.learnScale)("dtype", recipe.dtype);
-    fields("device", recipe.device)("recompute", recipe.recompute)("seed", recipe.seed);
+    fields("save_dtype", recipe.saveDtype)("device", recipe.device)("recompute", recipe.recompute)("seed", recipe.seed);
     fields("checkpoint_every", recipe.checkpointEvery)("keep_checkpoints", recipe.keepCheckpoints);
     fields("evaluate_every", recipe.evaluateEvery)("evaluation_tokens", recipe.evaluationTokens);
     fields("sample_every", recipe.sampleEvery)("sample_prompt", recipe.samplePrompt)("sample_tokens", recipe.sampleTokens);

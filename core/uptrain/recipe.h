@@ -84,6 +84,7 @@ struct Recipe {
     bool learnDecay = false;            ///< decays of the linear layers are trained too (a variant of SUPRA)
     bool learnScale = false;            ///< a scale per channel behind the GroupNorm, folded into the output projection
     std::string dtype = "float32";      ///< of the computation: float32 or bfloat16; master weights are float32
+    std::string saveDtype = "float32";  ///< of the result's weights: float32, bfloat16 or float16
     std::string device = "auto";
     bool recompute = false;             ///< activations of a block are computed again for its backward pass
     std::uint64_t seed = 0;

@@ -1,0 +1,246 @@
+#include "cli/trainingoptions.h"
+
+#include "cli/conversionwords.h"
+#include "cli/models.h"
+
+#include <charconv>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace lens::cli {
+
+namespace {
+
+const std::map<std::string, Objective> objectiveWords = {{"cross-entropy", Objective::CrossEntropy},
+                                                         {"distillation", Objective::Distillation},
+                                                         {"attention-transfer", Objective::AttentionTransfer}};
+const std::map<std::string, Trainable> trainableWords = {
+    {"all", Trainable::All}, {"feature-maps", Trainable::FeatureMaps}, {"adapter", Trainable::Adapter}};
+
+std::vector<std::string> split(const std::string &text, char separator)
+{
+    std::vector<std::string> parts;
+    std::size_t begin = 0;
+    while (true) {
+        const std::size_t end = text.find(separator, begin);
+        parts.push_back(text.substr(begin, end == std::string::npos ? end : end - begin));
+        if (end == std::string::npos)
+            return parts;
+        begin = end + 1;
+    }
+}
+
+template <class Number>
+bool parseNumber(const std::string &text, Number &number)
+{
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return error == std::errc() && end == text.data() + text.size();
+}
+
+bool applySetting(const std::string &key, const std::string &value, TrainingStage &stage)
+{
+    if (key == "steps")
+        return parseNumber(value, stage.steps);
+    if (key == "lr")
+        return parseNumber(value, stage.learningRate);
+    if (key == "final")
+        return parseNumber(value, stage.finalLearningRate);
+    if (key == "warmup")
+        return parseNumber(value, stage.warmup);
+    if (key == "cooldown")
+        return parseNumber(value, stage.cooldown);
+    if (key == "weight")
+        return parseNumber(value, stage.distillationWeight);
+    return key == "temperature" && parseNumber(value, stage.temperature);
+}
+
+Result<Recipe> readRecipe(const std::string &file)
+{
+    const auto text = readTextFile(file);
+    if (!text)
+        return propagate(text);
+    const nlohmann::json json = nlohmann::json::parse(*text, nullptr, false);
+    if (json.is_discarded())
+        return fail(ErrorCode::Malformed, "the recipe is not JSON", file);
+    return recipeFromJson(json, file);
+}
+
+/// The path by which the engine finds what was typed, conversions kept.
+Result<std::string> resolved(const std::string &typed)
+{
+    const auto specification = specificationOf(typed);
+    if (!specification)
+        return propagate(specification);
+    return specification->conversion.empty() ? specification->path : specification->path + "@" + specification->conversion;
+}
+
+} // namespace
+
+Result<TrainingStage> parseStage(const std::string &text)
+{
+    TrainingStage stage;
+    const std::vector<std::string> words = split(text, ':');
+    const auto objective = objectiveWords.find(words[0]);
+    if (objective == objectiveWords.end())
+        return fail(ErrorCode::InvalidArgument, "unknown objective \"" + words[0] + "\"", "--stage",
+                    "use cross-entropy, distillation or attention-transfer");
+    stage.objective = objective->second;
+    if (stage.objective == Objective::AttentionTransfer)
+        stage.trainable = Trainable::FeatureMaps;
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        const std::size_t equals = words[i].find('=');
+        const auto trainable = trainableWords.find(words[i]);
+        if (trainable != trainableWords.end())
+            stage.trainable = trainable->second;
+        else if (equals == std::string::npos || !applySetting(words[i].substr(0, equals), words[i].substr(equals + 1), stage))
+            return fail(ErrorCode::InvalidArgument, "\"" + words[i] + "\" is not understood", "--stage",
+                        "use all, feature-maps, adapter, steps=, lr=, final=, warmup=, cooldown=, weight= or temperature=");
+    }
+    return stage;
+}
+
+template <class Get>
+CLI::Option *TrainingArguments::add(CLI::App &command, const std::string &name, Get get, const std::string &help)
+{
+    CLI::Option *option = command.add_option(name, get(m_given), help)->option_text(" ");
+    m_copies.emplace_back(option, [this, get](Recipe &recipe) { get(recipe) = get(m_given); });
+    return option;
+}
+
+void TrainingArguments::addTo(CLI::App &command)
+{
+    addWhat(command);
+    addConversion(command);
+    addStages(command);
+    addHow(command);
+    addWatching(command);
+}
+
+void TrainingArguments::addWhat(CLI::App &command)
+{
+    add(command, "model", [](Recipe &r) -> auto & { return r.model; }, "The model to train, with its conversion: MODEL@supra")
+        ->option_text("MODEL");
+    command.add_option("--recipe", m_recipeFile, "A recipe.json; what is given beside it outranks it")->option_text("FILE");
+    add(command, "--from-scratch", [](Recipe &r) -> auto & { return r.scratch; }, "Train a new model of this configuration")
+        ->option_text("CONFIG.json");
+    add(command, "--tokenizer", [](Recipe &r) -> auto & { return r.tokenizer; }, "With --from-scratch: the tokenizer's file")
+        ->option_text("FILE");
+    add(command, "--original", [](Recipe &r) -> auto & { return r.original; },
+        "The softmax model to learn from and compare with (default: MODEL before its conversion)")
+        ->option_text("MODEL");
+    add(command, "--data", [](Recipe &r) -> auto & { return r.data.files; }, "Text or .jsonl files, also .gz")->option_text("FILE...");
+    add(command, "--text-field", [](Recipe &r) -> auto & { return r.data.textField; }, "Of JSON lines (text)");
+    add(command, "--separator", [](Recipe &r) -> auto & { return r.data.separator; },
+        "The line that ends a document in a text file (<|endoftext|>)");
+    add(command, "--held-out", [](Recipe &r) -> auto & { return r.data.heldOut; }, "Share of documents kept for evaluation (0.02)");
+    add(command, "--cache", [](Recipe &r) -> auto & { return r.data.cacheFolder; }, "Where token caches are kept")->option_text("DIR");
+    add(command, "--out", [](Recipe &r) -> auto & { return r.out; }, "The folder of the run")->option_text("DIR");
+}
+
+void TrainingArguments::addConversion(CLI::App &command)
+{
+    const auto keep = [this](CLI::Option *option) { m_conversionOptions.push_back(option->option_text(" ")); };
+    keep(command.add_option("--to", m_conversion.target, "Convert first: supra, t2r or linear")->transform(oneOf(targetWords)));
+    m_decayOption = command.add_option("--decay", m_decay, "Of the conversion: lightning, retnet or none")
+                        ->transform(oneOf(decayWords))->option_text(" ");
+    command.add_option("--feature-map", m_conversion.featureMap, "Of the conversion: relu, elu1 or hedgehog")
+        ->transform(oneOf(featureMapWords))->option_text(" ");
+    command.add_option("--init", m_conversion.init, "Of the conversion: random or identity")
+        ->transform(oneOf(initWords))->option_text(" ");
+    command.add_option("--layers", m_conversion.layers, "Layers to convert, with commas")->delimiter(',')->option_text("LIST");
+}
+
+void TrainingArguments::addStages(CLI::App &command)
+{
+    command.add_option("--stage", m_stageWords, "A stage, again for each: OBJECTIVE[:TRAINABLE][:steps=N][:lr=X][:final=X]"
+                                                "[:warmup=N][:cooldown=N]")->option_text("STAGE");
+    command.add_option("--steps", m_stage.steps, "Steps of a single stage")->option_text(" ");
+    command.add_option("--objective", m_stage.objective, "Of a single stage: cross-entropy, distillation, attention-transfer")
+        ->transform(oneOf(objectiveWords))->option_text(" ");
+    command.add_option("--train", m_stage.trainable, "Of a single stage: all, feature-maps or adapter")
+        ->transform(oneOf(trainableWords))->option_text(" ");
+    command.add_option("--lr", m_stage.learningRate, "Peak learning rate (3e-4)")->option_text(" ");
+    command.add_option("--final-lr", m_stage.finalLearningRate, "Learning rate at the end of the cosine (1e-5)")->option_text(" ");
+    command.add_option("--warmup", m_stage.warmup, "Steps of linear rise")->option_text(" ");
+    command.add_option("--cooldown", m_stage.cooldown, "Last steps, down to zero")->option_text(" ");
+}
+
+void TrainingArguments::addHow(CLI::App &command)
+{
+    add(command, "--sequence-length", [](Recipe &r) -> auto & { return r.sequenceLength; }, "Tokens of a sequence (512)");
+    add(command, "--batch", [](Recipe &r) -> auto & { return r.batch; }, "Sequences of a step (8)");
+    add(command, "--micro-batch", [](Recipe &r) -> auto & { return r.microBatch; }, "Sequences in memory at once");
+    add(command, "--seed", [](Recipe &r) -> auto & { return r.seed; }, "Of weights and of the order of the data");
+    add(command, "--weight-decay", [](Recipe &r) -> auto & { return r.optimiser.weightDecay; }, "AdamW (0.1)");
+    add(command, "--beta1", [](Recipe &r) -> auto & { return r.optimiser.beta1; }, "AdamW (0.9)");
+    add(command, "--beta2", [](Recipe &r) -> auto & { return r.optimiser.beta2; }, "AdamW (0.95)");
+    add(command, "--clip", [](Recipe &r) -> auto & { return r.optimiser.clip; }, "Largest gradient norm (1); 0: no limit");
+    add(command, "--lora-rank", [](Recipe &r) -> auto & { return r.lora.rank; }, "Of an adapter (8)");
+    add(command, "--lora-alpha", [](Recipe &r) -> auto & { return r.lora.alpha; }, "Of an adapter (16)");
+    add(command, "--lora-targets", [](Recipe &r) -> auto & { return r.lora.targets; }, "q, k, v, out, gate, up, down")
+        ->delimiter(',');
+    add(command, "--learn-decay", [](Recipe &r) -> auto & { return r.learnDecay; }, "Train the decays too (true or false)");
+    add(command, "--learn-scale", [](Recipe &r) -> auto & { return r.learnScale; },
+        "Train a scale per channel behind the GroupNorm (true or false)");
+    add(command, "--recompute", [](Recipe &r) -> auto & { return r.recompute; }, "Save memory by computing activations twice");
+    add(command, "--save-dtype", [](Recipe &r) -> auto & { return r.saveDtype; }, "Of the result: float32, bfloat16, float16");
+}
+
+void TrainingArguments::addWatching(CLI::App &command)
+{
+    add(command, "--checkpoint-every", [](Recipe &r) -> auto & { return r.checkpointEvery; }, "Steps (100)");
+    add(command, "--keep", [](Recipe &r) -> auto & { return r.keepCheckpoints; }, "Checkpoints kept (2)");
+    add(command, "--evaluate-every", [](Recipe &r) -> auto & { return r.evaluateEvery; }, "Steps (100)");
+    add(command, "--evaluation-tokens", [](Recipe &r) -> auto & { return r.evaluationTokens; }, "Held-out tokens (16384)");
+    add(command, "--sample-every", [](Recipe &r) -> auto & { return r.sampleEvery; }, "Steps; 0: never");
+    add(command, "--sample-prompt", [](Recipe &r) -> auto & { return r.samplePrompt; }, "The text that samples continue");
+    add(command, "--sample-tokens", [](Recipe &r) -> auto & { return r.sampleTokens; }, "Tokens of a sample (64)");
+}
+
+Result<Recipe> recipeFrom(const TrainingArguments &arguments, const CommonOptions &common)
+{
+    Recipe recipe;
+    if (!arguments.m_recipeFile.empty()) {
+        auto stored = readRecipe(arguments.m_recipeFile);
+        if (!stored)
+            return propagate(stored);
+        recipe = std::move(*stored);
+    }
+    for (const auto &[option, copy] : arguments.m_copies)
+        if (option->count() > 0)
+            copy(recipe);
+    for (const CLI::Option *option : arguments.m_conversionOptions)
+        if (option->count() > 0) {
+            ConvertOptions conversion = arguments.m_conversion;
+            if (arguments.m_decayOption->count() > 0)
+                conversion.decay = arguments.m_decay;
+            conversion.seed = recipe.seed;
+            (recipe.scratch.empty() ? recipe.model : recipe.scratch) += "@" + toString(conversion);
+        }
+    if (!arguments.m_stageWords.empty() || arguments.m_stage.steps > 0)
+        recipe.stages.clear();
+    for (const std::string &words : arguments.m_stageWords) {
+        const auto stage = parseStage(words);
+        if (!stage)
+            return propagate(stage);
+        recipe.stages.push_back(*stage);
+    }
+    if (arguments.m_stage.steps > 0)
+        recipe.stages.push_back(arguments.m_stage);
+    for (std::string *model : {&recipe.model, &recipe.original})
+        if (!model->empty()) {
+            const auto found = resolved(*model);
+            if (!found)
+                return propagate(found);
+            *model = *found;
+        }
+    if (common.load.dtype != "auto")
+        recipe.dtype = common.load.dtype;
+    if (common.load.device != "auto")
+        recipe.device = common.load.device;
+    if (auto valid = validate(recipe); !valid)
+        return propagate(valid);
+    return recipe;
+}
+
+} // namespace lens::cli

@@ -1,0 +1,129 @@
+#include "uptrain/objectives.h"
+
+#include "uptrain/losses.h"
+
+#include <algorithm>
+#include <c10/core/GradMode.h>
+
+namespace lens {
+
+namespace {
+
+class MixerTracer final : public ProbeSink {
+public:
+    MixerTracer(const Decoder &original, const Decoder &model) : m_original(original), m_traces(original.config().layers.size())
+    {
+        for (const MixerConfig &mixer : model.config().layers)
+            m_converted.push_back(mixer.isLinear());
+    }
+
+    bool wants(ProbeKind kind, std::int64_t layer) const override
+    {
+        return (kind == ProbeKind::MixerIn || kind == ProbeKind::MixerOut) && m_converted[static_cast<std::size_t>(layer)];
+    }
+
+    void offer(ProbeKind kind, std::int64_t layer, const at::Tensor &value) override
+    {
+        MixerTrace &trace = m_traces[static_cast<std::size_t>(layer)];
+        if (kind == ProbeKind::MixerIn) {
+            trace.input = value;
+            return;
+        }
+        trace.mixed = value;
+        const std::string name = "layers." + std::to_string(layer) + ".mixer.out";
+        const auto bias = m_original.weights().find(name + ".bias");
+        trace.output = at::linear(value, m_original.weights().at(name + ".weight"),
+                                  bias == m_original.weights().end() ? std::optional<at::Tensor>() : bias->second);
+    }
+
+    std::vector<MixerTrace> take() { return std::move(m_traces); }
+
+private:
+    const Decoder &m_original;
+    std::vector<bool> m_converted;
+    std::vector<MixerTrace> m_traces;
+};
+
+at::Tensor hiddenStates(const Decoder &model, const at::Tensor &inputs, bool recompute)
+{
+    ModelState state = model.initialState(inputs.size(0));
+    ForwardOptions options;
+    options.logits = LogitsWanted::Hidden;
+    options.recompute = recompute;
+    return model.forward(inputs, state, options).flatten(0, 1);
+}
+
+at::Tensor languageLoss(const TrainingStage &stage, const Decoder &model, const Decoder *original, const TrainingBatch &batch,
+                        bool recompute)
+{
+    const at::Tensor targets = batch.targets.flatten();
+    const at::Tensor hidden = hiddenStates(model, batch.inputs, recompute);
+    if (stage.objective == Objective::CrossEntropy)
+        return crossEntropy(hidden, model.outputWeight(), targets);
+    at::Tensor originalHidden;
+    {
+        const c10::NoGradGuard noGrad;
+        originalHidden = hiddenStates(*original, batch.inputs, false);
+    }
+    const auto [kl, entropy] = distillation(hidden, model.outputWeight(), originalHidden, original->outputWeight(), targets,
+                                            stage.temperature);
+    return kl * stage.distillationWeight + entropy * (1 - stage.distillationWeight);
+}
+
+/// Layer by layer, so that only one layer's graph is alive.
+at::Tensor transferBackward(const Decoder &model, const Decoder &original, const TrainingBatch &batch, double weight)
+{
+    const std::vector<MixerTrace> traces = traceMixers(original, model, batch.inputs);
+    const auto converted = std::count_if(traces.begin(), traces.end(), [](const MixerTrace &trace) { return trace.input.defined(); });
+    at::Tensor sum = at::zeros({}, at::kDouble);
+    for (std::size_t i = 0; i < traces.size(); ++i) {
+        if (!traces[i].input.defined())
+            continue;
+        const SequenceMixer &mixer = model.mixer(static_cast<std::int64_t>(i));
+        const auto state = mixer.initialState(batch.inputs.size(0));
+        const at::Tensor y = mixer.forward(traces[i].input, *state, {static_cast<std::int64_t>(i), 0, {}, nullptr});
+        const at::Tensor loss = relativeError(y, traces[i].output) / static_cast<double>(converted);
+        if (loss.requires_grad())
+            (loss * weight).backward();
+        sum += loss.detach().to(at::kDouble);
+    }
+    return sum;
+}
+
+} // namespace
+
+TrainingBatch splitTargets(const at::Tensor &tokens)
+{
+    const std::int64_t length = tokens.size(1) - 1;
+    return {tokens.narrow(1, 0, length).contiguous(), tokens.narrow(1, 1, length).contiguous()};
+}
+
+at::Tensor relativeError(const at::Tensor &y, const at::Tensor &reference)
+{
+    const at::Tensor wide = reference.to(at::kFloat);
+    return (y.to(at::kFloat) - wide).square().sum() / wide.square().sum().clamp_min(1e-20);
+}
+
+std::vector<MixerTrace> traceMixers(const Decoder &original, const Decoder &model, const at::Tensor &inputs)
+{
+    const c10::NoGradGuard noGrad;
+    MixerTracer tracer(original, model);
+    ModelState state = original.initialState(inputs.size(0));
+    ForwardOptions options;
+    options.logits = LogitsWanted::None;
+    options.probe = &tracer;
+    original.forward(inputs, state, options);
+    return tracer.take();
+}
+
+at::Tensor forwardBackward(const TrainingStage &stage, const Decoder &model, const Decoder *original, const TrainingBatch &batch,
+                           double weight, bool recompute)
+{
+    if (stage.objective == Objective::AttentionTransfer)
+        return transferBackward(model, *original, batch, weight);
+    const at::Tensor loss = languageLoss(stage, model, original, batch, recompute);
+    (loss * weight).backward();
+    return loss.detach().to(at::kDouble);
+}
+
+} // namespace lens

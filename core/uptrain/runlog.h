@@ -1,0 +1,32 @@
+// log.jsonl of a run: every measurement as one JSON object a line, beside what the listener is told.
+#pragma once
+
+#include "uptrain/uptrain.h"
+
+#include <filesystem>
+#include <fstream>
+
+namespace lens {
+
+class RunLog {
+public:
+    /// `listener` must outlive it. Lines after step `upTo`, left by a run that went on beyond its last checkpoint, are
+    /// dropped.
+    static Result<RunLog> open(const std::filesystem::path &file, const TrainingListener &listener, std::int64_t upTo);
+
+    void record(const StepMetrics &metrics);
+    void record(const EvaluationMetrics &metrics);
+    void record(const LayerMetrics &metrics);
+    void record(const SampleMetrics &metrics);
+    void record(const TrainingNotice &notice);
+
+    const TrainingListener &listener() const { return *m_listener; }
+
+private:
+    RunLog(std::ofstream stream, const TrainingListener &listener) : m_stream(std::move(stream)), m_listener(&listener) {}
+
+    std::ofstream m_stream;
+    const TrainingListener *m_listener;
+};
+
+} // namespace lens

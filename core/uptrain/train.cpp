@@ -1,0 +1,122 @@
+#include "uptrain/uptrain.h"
+
+#include "checkpoint/jsonfile.h"
+#include "checkpoint/writer.h"
+#include "tensor/torchbridge.h"
+#include "uptrain/trainer.h"
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+namespace lens {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+/// What may change between the beginning of a run and its continuation: how it is computed and watched, not what.
+Recipe comparable(Recipe recipe)
+{
+    const Recipe defaults;
+    recipe.out.clear();
+    recipe.device = defaults.device;
+    recipe.saveDtype = defaults.saveDtype;
+    recipe.microBatch = defaults.microBatch;
+    recipe.recompute = defaults.recompute;
+    recipe.data.cacheFolder.clear();
+    recipe.checkpointEvery = defaults.checkpointEvery;
+    recipe.keepCheckpoints = defaults.keepCheckpoints;
+    recipe.evaluateEvery = defaults.evaluateEvery;
+    recipe.evaluationTokens = defaults.evaluationTokens;
+    recipe.sampleEvery = defaults.sampleEvery;
+    recipe.samplePrompt.clear();
+    recipe.sampleTokens = defaults.sampleTokens;
+    return recipe;
+}
+
+Result<void> sameRecipe(const fs::path &file, const Recipe &recipe)
+{
+    const auto json = readJsonObject(file);
+    if (!json)
+        return propagate(json);
+    const auto stored = recipeFromJson(*json, file.string());
+    if (!stored)
+        return propagate(stored);
+    if (comparable(*stored) != comparable(recipe))
+        return fail(ErrorCode::Mismatch, "the run in this folder was begun with another recipe", file.string(),
+                    "resume it with the recipe that lies there, or choose another folder");
+    return {};
+}
+
+/// The folder, with the recipe in it.
+Result<void> prepareFolder(const Recipe &recipe, ResumeMode mode)
+{
+    const fs::path folder = recipe.out, file = folder / "recipe.json";
+    std::error_code error;
+    const bool exists = fs::exists(file, error);
+    if (mode == ResumeMode::Fresh && exists)
+        return fail(ErrorCode::InvalidArgument, "there is a run in this folder already", folder.string(),
+                    "resume it, or choose another folder");
+    if (mode == ResumeMode::Resume && exists)
+        if (auto same = sameRecipe(file, recipe); !same)
+            return same;
+    fs::create_directories(folder / "checkpoints", error);
+    if (error)
+        return fail(ErrorCode::Io, "the folder cannot be made: " + error.message(), folder.string(), "choose another folder");
+    return writeFileAtomically(file, toJson(recipe).dump(1) + "\n");
+}
+
+Result<PackedCorpus> openCorpus(const Recipe &recipe, const Tokenizer &tokenizer, std::stop_token stop, const ProgressFn &progress)
+{
+    const TrainingData &data = recipe.data;
+    const auto tokens = TokenCache::open({data.files, data.textField, data.separator, data.cacheFolder}, tokenizer,
+                                         fingerprint(tokenizer), stop, progress);
+    if (!tokens)
+        return propagate(tokens);
+    return PackedCorpus::create(*tokens, data.heldOut, recipe.sequenceLength, recipe.seed);
+}
+
+Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_token stop, const ProgressFn &progress)
+{
+    auto models = openTrainingModels(recipe, stop, progress);
+    if (!models)
+        return propagate(models);
+    auto corpus = openCorpus(recipe, *models->tokenizer, stop, progress);
+    if (!corpus)
+        return propagate(corpus);
+    const CheckpointFolder checkpoints(fs::path(recipe.out) / "checkpoints", recipe.keepCheckpoints);
+    std::optional<RunCheckpoint> resumed;
+    if (mode == ResumeMode::Resume) {
+        auto newest = checkpoints.newest();
+        if (!newest)
+            return propagate(newest);
+        resumed = std::move(*newest);
+    }
+    return TrainingRun{recipe, std::move(*models), std::move(*corpus), checkpoints, std::move(resumed)};
+}
+
+} // namespace
+
+Result<TrainingOutcome> train(const Recipe &recipe, ResumeMode mode, const TrainingListener &listener, TrainingControl &control,
+                              std::stop_token stop)
+{
+    if (auto valid = validate(recipe); !valid)
+        return propagate(valid);
+    return guarded(recipe.out, [&]() -> Result<TrainingOutcome> {
+        if (auto prepared = prepareFolder(recipe, mode); !prepared)
+            return propagate(prepared);
+        auto run = openRun(recipe, mode, stop, listener.progress);
+        if (!run)
+            return propagate(run);
+        const std::int64_t begun = run->resumed ? run->resumed->position.step : -1;
+        auto log = RunLog::open(fs::path(recipe.out) / "log.jsonl", listener, begun);
+        if (!log)
+            return propagate(log);
+        auto trainer = Trainer::create(std::move(*run), std::move(*log), control);
+        if (!trainer)
+            return propagate(trainer);
+        return (*trainer)->run(stop);
+    });
+}
+
+} // namespace lens

@@ -1,0 +1,313 @@
+#include "uptrain/trainer.h"
+
+#include "tensor/torchbridge.h"
+#include "uptrain/objectives.h"
+#include "uptrain/sampletext.h"
+#include "uptrain/schedule.h"
+
+#include <c10/core/GradMode.h>
+#include <chrono>
+#include <cmath>
+#include <filesystem>
+
+namespace lens {
+
+namespace {
+
+constexpr std::int64_t kMostSkippedInARow = 10;
+
+bool due(std::int64_t step, std::int64_t interval)
+{
+    return interval > 0 && step % interval == 0;
+}
+
+class Stopwatch {
+public:
+    double seconds() const { return std::chrono::duration<double>(std::chrono::steady_clock::now() - m_start).count(); }
+
+private:
+    std::chrono::steady_clock::time_point m_start = std::chrono::steady_clock::now();
+};
+
+class FiniteLayers final : public ProbeSink {
+public:
+    bool wants(ProbeKind kind, std::int64_t) const override { return kind == ProbeKind::MixerOut || kind == ProbeKind::Hidden; }
+    void offer(ProbeKind kind, std::int64_t layer, const at::Tensor &value) override
+    {
+        if (m_first.empty() && !at::isfinite(value).all().item<bool>())
+            m_first = (kind == ProbeKind::MixerOut ? "the mixer of layer " : "the feed-forward part of layer ") + std::to_string(layer);
+    }
+    const std::string &first() const { return m_first; }
+
+private:
+    std::string m_first;
+};
+
+} // namespace
+
+Trainer::Trainer(TrainingRun run, RunLog log, TrainingControl &control)
+    : m_run(std::move(run)), m_log(std::move(log)), m_control(control),
+      m_weights(*m_run.models.start, m_run.recipe, scalarType(m_run.recipe.dtype)),
+      m_heldOut(m_run.corpus, m_run.recipe.sequenceLength, m_run.recipe.evaluationTokens)
+{
+}
+
+Result<std::unique_ptr<Trainer>> Trainer::create(TrainingRun run, RunLog log, TrainingControl &control)
+{
+    return guarded("training", [&]() -> Result<std::unique_ptr<Trainer>> {
+        std::unique_ptr<Trainer> trainer(new Trainer(std::move(run), std::move(log), control));
+        const std::optional<RunCheckpoint> &resumed = trainer->m_run.resumed;
+        if (resumed) {
+            if (auto assigned = trainer->m_weights.assign(resumed->masters, "checkpoint"); !assigned)
+                return propagate(assigned);
+            trainer->m_position = resumed->position;
+        }
+        if (trainer->finished())
+            return trainer;
+        trainer->beginStage();
+        if (resumed && trainer->m_position.stageStep > 0)
+            if (auto assigned = trainer->m_optimiser->assign(resumed->optimiser, "checkpoint"); !assigned)
+                return propagate(assigned);
+        trainer->m_run.resumed.reset();
+        return trainer;
+    });
+}
+
+void Trainer::beginStage()
+{
+    NamedTensors parameters;
+    m_trained.clear();
+    for (const std::string &name : m_weights.select(stage().trainable)) {
+        parameters[name] = m_weights.masters().at(name);
+        m_trained.push_back(parameters[name]);
+    }
+    m_optimiser = std::make_unique<Optimiser>(parameters, m_run.recipe.optimiser);
+}
+
+Result<TrainingOutcome> Trainer::run(std::stop_token stop)
+{
+    return guarded("training", [&]() -> Result<TrainingOutcome> {
+        if (m_position.step == 0)
+            if (auto observed = observe(stop); !observed)
+                return propagate(observed);
+        bool stopped = false;
+        while (!finished() && !stopped) {
+            const auto next = heedControl(stop);
+            if (!next)
+                return propagate(next);
+            if (*next == Next::StopHere) {
+                stopped = true;
+                break;
+            }
+            if (auto stepped = trainStep(); !stepped)
+                return propagate(stepped);
+            if (m_position.stageStep == stage().steps) {
+                ++m_position.stage;
+                m_position.stageStep = 0;
+                if (!finished())
+                    beginStage();
+            }
+            if (auto observed = observe(stop); !observed)
+                return propagate(observed);
+            if (due(m_position.step, m_run.recipe.checkpointEvery) && !finished())
+                if (auto written = writeCheckpoint(); !written)
+                    return propagate(written);
+        }
+        if (auto written = writeCheckpoint(); !written)
+            return propagate(written);
+        if (auto saved = exportTo(m_run.recipe.out); !saved)
+            return propagate(saved);
+        return TrainingOutcome{m_position.step, finished(), m_position.skipped, m_position.perplexity,
+                               m_position.originalPerplexity, m_run.recipe.out};
+    });
+}
+
+Result<Trainer::Next> Trainer::heedControl(std::stop_token stop)
+{
+    do {
+        if (m_control.takeExportRequest()) {
+            const std::string folder = (std::filesystem::path(m_run.recipe.out) / "now").string();
+            if (auto saved = exportTo(folder); !saved)
+                m_log.record(TrainingNotice{m_position.step, "the model could not be written: " + toString(saved.error())});
+            else if (m_log.listener().exported)
+                m_log.listener().exported(folder);
+        }
+        if (!m_control.waitWhilePaused(stop)) {
+            if (auto written = writeCheckpoint(); !written)
+                return propagate(written);
+            return fail(ErrorCode::Cancelled, "the training was stopped after step " + std::to_string(m_position.step),
+                        m_run.recipe.out, "it can be resumed");
+        }
+    } while (m_control.isPaused() && !m_control.wantsToStop());
+    return m_control.wantsToStop() ? Next::StopHere : Next::Continue;
+}
+
+at::Tensor Trainer::microBatch(std::int64_t first, std::int64_t rows) const
+{
+    const std::int64_t width = m_run.recipe.sequenceLength + 1;
+    const at::Tensor tokens = at::empty({rows, width}, at::kInt);
+    for (std::int64_t i = 0; i < rows; ++i)
+        m_run.corpus.trainingSequence(first + i, {tokens.mutable_data_ptr<TokenId>() + i * width, static_cast<std::size_t>(width)});
+    return tokens.to(m_run.models.start->device(), at::kLong);
+}
+
+Result<double> Trainer::gradients(const BoundDecoder &bound)
+{
+    const Recipe &recipe = m_run.recipe;
+    const std::int64_t micro = recipe.microBatch > 0 ? std::min(recipe.microBatch, recipe.batch) : recipe.batch;
+    at::Tensor loss = at::zeros({}, at::kDouble);
+    for (std::int64_t first = 0; first < recipe.batch; first += micro) {
+        const std::int64_t rows = std::min(micro, recipe.batch - first);
+        const double weight = static_cast<double>(rows) / static_cast<double>(recipe.batch);
+        const TrainingBatch batch = splitTargets(microBatch(m_position.step * recipe.batch + first, rows));
+        loss += forwardBackward(stage(), *bound.decoder, m_run.models.original.get(), batch, weight, recipe.recompute) * weight;
+    }
+    TrainableWeights::pullBack(bound);
+    return loss.item<double>();
+}
+
+Result<void> Trainer::trainStep()
+{
+    const Stopwatch watch;
+    const c10::AutoGradMode gradientsOn(true);
+    const auto bound = m_weights.bind(true);
+    if (!bound)
+        return propagate(bound);
+    for (at::Tensor &parameter : m_trained)
+        parameter.mutable_grad() = at::Tensor();
+    const auto loss = gradients(*bound);
+    if (!loss)
+        return propagate(loss);
+    const double norm = gradientNorm(m_trained);
+    const double rate = learningRateAt(stage(), m_position.stageStep);
+    const bool skipped = !std::isfinite(*loss) || !std::isfinite(norm);
+    if (!skipped) {
+        clipGradients(m_trained, norm, m_run.recipe.optimiser.clip);
+        m_optimiser->step(rate);
+    }
+    const std::int64_t tokens = m_run.recipe.batch * m_run.recipe.sequenceLength;
+    const std::int64_t stageIndex = m_position.stage;
+    ++m_position.step;
+    ++m_position.stageStep;
+    m_position.tokens += tokens;
+    const double seconds = watch.seconds();
+    m_position.seconds += seconds;
+    m_position.skipped += skipped ? 1 : 0;
+    m_position.skippedInARow = skipped ? m_position.skippedInARow + 1 : 0;
+    m_log.record(StepMetrics{m_position.step, stageIndex, *loss, norm, rate, m_position.tokens, m_position.seconds,
+                             static_cast<double>(tokens) / seconds, skipped});
+    reportProgress();
+    return skipped ? afterSkipping(*bound, *loss, norm) : Result<void>();
+}
+
+Result<void> Trainer::afterSkipping(const BoundDecoder &bound, double loss, double norm)
+{
+    const std::string what = std::isfinite(loss) ? "the gradient is " + std::to_string(norm) : "the loss is " + std::to_string(loss);
+    const std::string layer = firstNonFiniteLayer(bound);
+    const std::string place = layer.empty() ? "" : "; the first numbers that are not finite come from " + layer;
+    m_log.record(TrainingNotice{m_position.step, "step " + std::to_string(m_position.step) + " was skipped: " + what + place});
+    if (m_position.skippedInARow < kMostSkippedInARow)
+        return {};
+    bool normalises = false;
+    for (const MixerConfig &mixer : m_weights.config().layers)
+        normalises = normalises || mixer.normalises();
+    return fail(ErrorCode::InvalidArgument,
+                std::to_string(kMostSkippedInARow) + " steps in a row gave no finite " + (std::isfinite(loss) ? "gradient" : "loss") + place,
+                m_run.recipe.out + ", step " + std::to_string(m_position.step),
+                normalises ? "a normaliser that vanishes is the known weakness of T2R: use SUPRA, or a lower learning rate; the last checkpoint is kept"
+                           : "use a lower learning rate or a longer warm-up; the last checkpoint is kept");
+}
+
+std::string Trainer::firstNonFiniteLayer(const BoundDecoder &bound) const
+{
+    const c10::NoGradGuard noGrad;
+    FiniteLayers probe;
+    const at::Tensor inputs = splitTargets(microBatch((m_position.step - 1) * m_run.recipe.batch, 1)).inputs;
+    ModelState state = bound.decoder->initialState(1);
+    ForwardOptions options;
+    options.logits = LogitsWanted::None;
+    options.probe = &probe;
+    bound.decoder->forward(inputs, state, options);
+    return probe.first();
+}
+
+Result<void> Trainer::observe(std::stop_token stop)
+{
+    const bool edge = m_position.step == 0 || finished() || m_position.stageStep == 0;
+    if (edge || due(m_position.step, m_run.recipe.evaluateEvery))
+        if (auto evaluated = evaluate(stop); !evaluated && evaluated.error().code != ErrorCode::Cancelled)
+            return evaluated;
+    if (!m_run.recipe.samplePrompt.empty() && m_run.recipe.sampleEvery > 0
+        && (edge || due(m_position.step, m_run.recipe.sampleEvery)))
+        return sample(stop);
+    return {};
+}
+
+Result<void> Trainer::evaluate(std::stop_token stop)
+{
+    const auto bound = m_weights.bind(false);
+    if (!bound)
+        return propagate(bound);
+    const auto score = scoreHeldOut(*bound->decoder, m_heldOut, stop);
+    if (!score)
+        return propagate(score);
+    m_position.perplexity = std::exp(std::min(score->meanNll, 700.0));
+    if (m_run.models.original && m_position.originalPerplexity == 0) {
+        const auto original = scoreHeldOut(*m_run.models.original, m_heldOut, stop);
+        if (!original)
+            return propagate(original);
+        m_position.originalPerplexity = std::exp(original->meanNll);
+    }
+    m_log.record(EvaluationMetrics{m_position.step, score->tokens, m_position.perplexity, m_position.originalPerplexity});
+    auto layers = measureLayers(*bound->decoder, m_run.models.original.get(), m_heldOut);
+    if (!layers)
+        return propagate(layers);
+    layers->step = m_position.step;
+    m_log.record(*layers);
+    return {};
+}
+
+Result<void> Trainer::sample(std::stop_token stop)
+{
+    const auto bound = m_weights.bind(false);
+    if (!bound)
+        return propagate(bound);
+    SampleMetrics metrics{m_position.step, m_run.recipe.samplePrompt, {}, {}};
+    const TokenizerPtr &tokenizer = m_run.models.tokenizer;
+    auto text = continueGreedily(bound->decoder, tokenizer, metrics.prompt, m_run.recipe.sampleTokens, stop);
+    if (!text)
+        return propagate(text);
+    metrics.text = std::move(*text);
+    if (m_run.models.original) {
+        auto original = continueGreedily(m_run.models.original, tokenizer, metrics.prompt, m_run.recipe.sampleTokens, stop);
+        if (!original)
+            return propagate(original);
+        metrics.originalText = std::move(*original);
+    }
+    m_log.record(metrics);
+    return {};
+}
+
+Result<void> Trainer::writeCheckpoint()
+{
+    return m_run.checkpoints.write({m_position, m_weights.masters(), m_optimiser ? m_optimiser->state() : NamedTensors()});
+}
+
+Result<void> Trainer::exportTo(const std::string &folder)
+{
+    const std::string source = m_run.recipe.scratch.empty() ? m_run.recipe.model : "from scratch, seed " + std::to_string(m_run.recipe.seed);
+    const auto decoder = m_weights.folded(scalarType(m_run.recipe.saveDtype),
+                                          "trained on " + std::to_string(m_position.tokens) + " tokens: " + source);
+    if (!decoder)
+        return propagate(decoder);
+    return saveTrained(*decoder, m_run.models, m_run.recipe, folder);
+}
+
+void Trainer::reportProgress() const
+{
+    if (m_log.listener().progress)
+        m_log.listener().progress({"training", static_cast<std::uint64_t>(m_position.step),
+                                   static_cast<std::uint64_t>(totalSteps(m_run.recipe))});
+}
+
+} // namespace lens

@@ -1,0 +1,65 @@
+// The loop of a run: batches, steps, evaluations, checkpoints.
+#pragma once
+
+#include "corpus/packedcorpus.h"
+#include "uptrain/evaluation.h"
+#include "uptrain/optimiser.h"
+#include "uptrain/runlog.h"
+#include "uptrain/trainableweights.h"
+#include "uptrain/trainingcheckpoint.h"
+#include "uptrain/trainingmodels.h"
+#include "uptrain/uptrain.h"
+
+#include <memory>
+
+namespace lens {
+
+/// Everything a run works with, opened and checked.
+struct TrainingRun {
+    Recipe recipe;
+    TrainingModels models;
+    PackedCorpus corpus;
+    CheckpointFolder checkpoints;
+    std::optional<RunCheckpoint> resumed;
+};
+
+class Trainer {
+public:
+    /// `control` and what the log's listener refers to must outlive it.
+    static Result<std::unique_ptr<Trainer>> create(TrainingRun run, RunLog log, TrainingControl &control);
+
+    Result<TrainingOutcome> run(std::stop_token stop);
+
+private:
+    enum class Next { Continue, StopHere };
+
+    Trainer(TrainingRun run, RunLog log, TrainingControl &control);
+
+    const TrainingStage &stage() const { return m_run.recipe.stages[static_cast<std::size_t>(m_position.stage)]; }
+    bool finished() const { return m_position.stage >= static_cast<std::int64_t>(m_run.recipe.stages.size()); }
+
+    void beginStage();
+    Result<Next> heedControl(std::stop_token stop);
+    Result<void> trainStep();
+    Result<double> gradients(const BoundDecoder &bound);
+    Result<void> afterSkipping(const BoundDecoder &bound, double loss, double norm);
+    std::string firstNonFiniteLayer(const BoundDecoder &bound) const;
+    at::Tensor microBatch(std::int64_t first, std::int64_t rows) const;
+    Result<void> observe(std::stop_token stop);
+    Result<void> evaluate(std::stop_token stop);
+    Result<void> sample(std::stop_token stop);
+    Result<void> writeCheckpoint();
+    Result<void> exportTo(const std::string &folder);
+    void reportProgress() const;
+
+    TrainingRun m_run;
+    RunLog m_log;
+    TrainingControl &m_control;
+    TrainableWeights m_weights;
+    HeldOut m_heldOut;
+    RunPosition m_position;
+    std::vector<at::Tensor> m_trained;  // masters of this stage
+    std::unique_ptr<Optimiser> m_optimiser;
+};
+
+} // namespace lens
