@@ -1,0 +1,265 @@
+#include "bridge/trainingcontroller.h"
+
+#include <QCoreApplication>
+
+namespace lens {
+namespace {
+
+constexpr int DrainMilliseconds = 100;
+constexpr qint64 RecordMilliseconds = 1000;
+
+TrainingEnd endOf(const Result<TrainingOutcome> &result, const std::string &fingerprint)
+{
+    if (result)
+        return {result->finished ? TrainingStatus::Finished : TrainingStatus::Stopped, {}, fingerprint};
+    if (result.error().code == ErrorCode::Cancelled)
+        return {TrainingStatus::Stopped, "cancelled; it can go on from its last checkpoint", {}};
+    return {TrainingStatus::Failed, toString(result.error()), {}};
+}
+
+} // namespace
+
+/// What the training thread has to tell.
+struct TrainingController::Mailbox {
+    std::mutex mutex;
+    TrainingMetrics metrics;
+    std::vector<std::string> exported;
+    std::string fingerprint; ///< of the result, at the end
+
+    template <class T>
+    void add(std::vector<T> TrainingMetrics::*list, const T &item)
+    {
+        const std::lock_guard lock(mutex);
+        (metrics.*list).push_back(item);
+    }
+};
+
+TrainingController::TrainingController(TrainingEngine &engine, StoreThread &store, QObject *parent)
+    : QObject(parent), m_engine(engine), m_store(store), m_recorder(store), m_mailbox(std::make_shared<Mailbox>()),
+      m_estimator(1), m_runner(std::make_unique<JobRunner>(1))
+{
+    m_timer.setInterval(DrainMilliseconds);
+    connect(&m_timer, &QTimer::timeout, this, [this] {
+        drain();
+        record(false);
+    });
+    connect(&m_recorder, &TrainingRecorder::begun, this, [this](qint64 run) {
+        m_run = run;
+        Q_EMIT runsChanged();
+    });
+    connect(&m_recorder, &TrainingRecorder::finished, this, &TrainingController::runsChanged);
+    connect(&m_recorder, &TrainingRecorder::failed, this, &TrainingController::notSaved);
+}
+
+TrainingController::~TrainingController()
+{
+    m_timer.stop();
+    blockSignals(true);
+    m_runner.reset();
+    drain();
+    record(true);
+}
+
+Result<void> TrainingController::start(const Recipe &recipe, const QString &name)
+{
+    if (isRunning())
+        return fail(ErrorCode::Busy, "another training is running", m_recipe.out, "wait for it, or stop it first");
+    if (auto valid = validate(recipe); !valid)
+        return valid;
+    m_recipe = recipe;
+    m_name = name;
+    m_run = 0;
+    m_entered = false;
+    m_metrics = {};
+    launch(ResumeMode::Fresh);
+    return {};
+}
+
+Result<void> TrainingController::goOn(const TrainingRunRow &run)
+{
+    if (isRunning())
+        return fail(ErrorCode::Busy, "another training is running", m_recipe.out, "wait for it, or stop it first");
+    auto recipe = recipeOf(run);
+    if (!recipe)
+        return propagate(recipe);
+    m_recipe = std::move(*recipe);
+    // The folder may have been moved since, with the row told about it.
+    m_recipe.out = run.folder;
+    m_name = QString::fromStdString(run.name);
+    m_run = run.id;
+    m_entered = true;
+    m_metrics = {};
+    setState(State::Preparing);
+    m_store.run<TrainingMetrics>([id = run.id](Workspace &workspace) { return workspace.training().metrics(id); },
+                                 [self = QPointer(this)](Result<TrainingMetrics> metrics) {
+                                     if (!self)
+                                         return;
+                                     if (metrics)
+                                         self->m_metrics = std::move(*metrics);
+                                     self->m_recorder.resume(self->m_run);
+                                     self->launch(ResumeMode::Resume);
+                                 });
+    return {};
+}
+
+void TrainingController::launch(ResumeMode mode)
+{
+    m_mailbox = std::make_shared<Mailbox>();
+    m_control = std::make_shared<TrainingControl>();
+    m_unrecorded = {};
+    m_outcome.reset();
+    m_progress = {};
+    m_recorded.start();
+    m_timer.start();
+    setState(State::Preparing);
+    m_job = m_runner->run<TrainingOutcome>(
+        tr("Training"),
+        [&engine = m_engine, recipe = m_recipe, mode, mailbox = m_mailbox, control = m_control,
+         listener = listener()](std::stop_token stop, const ProgressFn &progress) mutable {
+            listener.progress = progress;
+            auto outcome = engine.train(recipe, mode, listener, *control, stop);
+            if (outcome)
+                mailbox->fingerprint = engine.fingerprint(outcome->folder);
+            return outcome;
+        },
+        [this](const Result<TrainingOutcome> &result) { end(result); });
+    connect(m_job, &Job::progressed, this, [this](const Progress &progress) {
+        m_progress = progress;
+        Q_EMIT progressed(progress);
+    });
+}
+
+TrainingListener TrainingController::listener() const
+{
+    TrainingListener listener;
+    const auto mailbox = m_mailbox;
+    listener.step = [mailbox](const StepMetrics &step) { mailbox->add(&TrainingMetrics::steps, step); };
+    listener.evaluation = [mailbox](const EvaluationMetrics &evaluation) {
+        mailbox->add(&TrainingMetrics::evaluations, evaluation);
+    };
+    listener.layers = [mailbox](const LayerMetrics &layers) { mailbox->add(&TrainingMetrics::layers, layers); };
+    listener.sample = [mailbox](const SampleMetrics &sample) { mailbox->add(&TrainingMetrics::samples, sample); };
+    listener.notice = [mailbox](const TrainingNotice &notice) { mailbox->add(&TrainingMetrics::notices, notice); };
+    listener.exported = [mailbox](const std::string &folder) {
+        const std::lock_guard lock(mailbox->mutex);
+        mailbox->exported.push_back(folder);
+    };
+    return listener;
+}
+
+void TrainingController::drain()
+{
+    TrainingMetrics news;
+    std::vector<std::string> folders;
+    {
+        const std::lock_guard lock(m_mailbox->mutex);
+        std::swap(news, m_mailbox->metrics);
+        folders.swap(m_mailbox->exported);
+    }
+    if (!news.empty()) {
+        extend(m_metrics, news);
+        extend(m_unrecorded, news);
+        if (m_state == State::Preparing && !news.steps.empty())
+            setState(State::Training);
+        Q_EMIT measured(news);
+    }
+    for (const std::string &folder : folders)
+        Q_EMIT exported(QString::fromStdString(folder), originalOf(m_recipe));
+}
+
+/// A run is entered into the workspace with its first measurement: one that fails before has nothing to be kept.
+void TrainingController::record(bool now)
+{
+    if (m_unrecorded.empty() || (!now && m_entered && m_recorded.elapsed() < RecordMilliseconds))
+        return;
+    if (!m_entered) {
+        m_entered = true;
+        m_recorder.begin({m_recipe.out, m_name.toStdString(), recipeText(m_recipe), totalSteps(m_recipe),
+                          QCoreApplication::applicationVersion().toStdString()});
+    }
+    m_recorder.append(std::exchange(m_unrecorded, {}));
+    m_recorded.restart();
+}
+
+void TrainingController::end(const Result<TrainingOutcome> &result)
+{
+    m_timer.stop();
+    drain();
+    record(true);
+    if (m_entered)
+        m_recorder.finish(endOf(result, m_mailbox->fingerprint));
+    m_job = nullptr;
+    if (result)
+        m_outcome = *result;
+    setState(State::Idle);
+    if (result)
+        Q_EMIT finished(*result);
+    else
+        Q_EMIT failed(result.error());
+}
+
+void TrainingController::setState(State state)
+{
+    if (m_state == state)
+        return;
+    m_state = state;
+    Q_EMIT stateChanged();
+}
+
+void TrainingController::estimate(const Recipe &recipe, std::function<void(Result<TrainingEstimate>)> done)
+{
+    const quint64 number = ++m_estimates;
+    if (m_estimate)
+        m_estimate->cancel();
+    m_estimate = m_estimator.run<TrainingEstimate>(
+        tr("Estimating"),
+        [&engine = m_engine, recipe](std::stop_token stop, const ProgressFn &) -> Result<TrainingEstimate> {
+            if (stop.stop_requested())
+                return fail(ErrorCode::Cancelled, "a newer estimate was asked for");
+            return engine.estimate(recipe);
+        },
+        [this, number, done = std::move(done)](Result<TrainingEstimate> estimate) {
+            if (number == m_estimates)
+                done(std::move(estimate));
+        });
+}
+
+void TrainingController::pause()
+{
+    if (m_state != State::Training && m_state != State::Preparing)
+        return;
+    m_control->pause();
+    setState(State::Paused);
+}
+
+void TrainingController::resume()
+{
+    if (m_state != State::Paused)
+        return;
+    m_control->resume();
+    setState(m_metrics.steps.empty() ? State::Preparing : State::Training);
+}
+
+void TrainingController::stopAndKeep()
+{
+    if (!m_job)
+        return;
+    m_control->stopAndKeep();
+    setState(State::Stopping);
+}
+
+void TrainingController::cancel()
+{
+    if (!m_job)
+        return;
+    m_job->cancel();
+    setState(State::Stopping);
+}
+
+void TrainingController::exportNow()
+{
+    if (m_job)
+        m_control->exportNow();
+}
+
+} // namespace lens

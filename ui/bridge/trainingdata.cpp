@@ -1,0 +1,92 @@
+#include "bridge/trainingdata.h"
+
+#include "engine/specification.h"
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+namespace lens {
+namespace {
+
+constexpr std::size_t PaceSteps = 50;
+
+template <class T>
+void extendList(std::vector<T> &all, const std::vector<T> &news)
+{
+    if (news.empty())
+        return;
+    while (!all.empty() && all.back().step >= news.front().step)
+        all.pop_back();
+    all.insert(all.end(), news.begin(), news.end());
+}
+
+} // namespace
+
+void extend(TrainingMetrics &all, const TrainingMetrics &news)
+{
+    extendList(all.steps, news.steps);
+    extendList(all.evaluations, news.evaluations);
+    extendList(all.layers, news.layers);
+    extendList(all.samples, news.samples);
+    // Several notices may belong to one step and come one by one.
+    for (const TrainingNotice &notice : news.notices) {
+        const auto known = [&](const TrainingNotice &old) { return old.step == notice.step && old.text == notice.text; };
+        if (std::none_of(all.notices.begin(), all.notices.end(), known))
+            all.notices.push_back(notice);
+    }
+}
+
+Result<Recipe> recipeOf(const TrainingRunRow &run)
+{
+    const auto json = nlohmann::json::parse(run.recipe, nullptr, false);
+    if (json.is_discarded())
+        return fail(ErrorCode::Malformed, "the stored recipe is damaged", run.folder,
+                    "begin a new run with the recipe.json of this folder in mind");
+    return recipeFromJson(json, run.folder + "/recipe.json");
+}
+
+std::string recipeText(const Recipe &recipe)
+{
+    return toJson(recipe).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+QString originalOf(const Recipe &recipe)
+{
+    if (!recipe.original.empty())
+        return QString::fromStdString(recipe.original);
+    const auto specification = parseSpecification(recipe.model);
+    return specification && specification->conversion ? QString::fromStdString(specification->model) : QString();
+}
+
+double secondsLeft(const std::vector<StepMetrics> &steps, std::int64_t totalSteps)
+{
+    if (steps.size() < 2)
+        return -1;
+    const StepMetrics &last = steps.back();
+    const StepMetrics &before = steps[steps.size() - 1 - std::min(PaceSteps, steps.size() - 1)];
+    if (last.step <= before.step || last.seconds <= before.seconds)
+        return -1;
+    const double each = (last.seconds - before.seconds) / double(last.step - before.step);
+    return each * double(std::max<std::int64_t>(0, totalSteps - last.step));
+}
+
+std::vector<double> smoothed(const std::vector<double> &values, double smoothing)
+{
+    if (smoothing <= 0)
+        return values;
+    std::vector<double> result;
+    result.reserve(values.size());
+    double mean = 0;
+    double weight = 0;
+    for (const double value : values) {
+        if (std::isfinite(value)) {
+            mean = smoothing * mean + (1 - smoothing) * value;
+            weight = smoothing * weight + (1 - smoothing);
+        }
+        result.push_back(std::isfinite(value) ? mean / weight : value);
+    }
+    return result;
+}
+
+} // namespace lens

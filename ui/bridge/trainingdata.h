@@ -1,0 +1,30 @@
+// What a run measured, as the window puts it together. Plain functions.
+#pragma once
+
+#include "store/trainingstore.h"
+#include "uptrain/recipe.h"
+
+#include <QString>
+
+#include <vector>
+
+namespace lens {
+
+/// Adds `news` to `all`. A run that went on from a checkpoint repeats steps: what `all` had from there on goes.
+void extend(TrainingMetrics &all, const TrainingMetrics &news);
+
+/// The recipe of a stored run. Malformed when it is none.
+Result<Recipe> recipeOf(const TrainingRunRow &run);
+std::string recipeText(const Recipe &recipe);
+
+/// The softmax model that a run is compared with; empty when it trains from scratch.
+QString originalOf(const Recipe &recipe);
+
+/// Seconds until the last step, by the pace of the latest steps; negative while it is unknown.
+double secondsLeft(const std::vector<StepMetrics> &steps, std::int64_t totalSteps);
+
+/// Exponential moving average with weight `smoothing` (0: none) on what was before; the bias of the beginning is taken
+/// out (Adam, arXiv 1412.6980, section 3). Values that are not finite stay as they are and do not count.
+std::vector<double> smoothed(const std::vector<double> &values, double smoothing);
+
+} // namespace lens
