@@ -1,5 +1,7 @@
 #include "mixer/linearmixer.h"
 
+#include "mixer/autograd.h"
+#include "mixer/linearautograd.h"
 #include "mixer/linearforms.h"
 #include "mixer/recurrentstate.h"
 #include "mixer/reference/plainforms.h"
@@ -55,15 +57,21 @@ std::pair<at::Tensor, at::Tensor> LinearMixer::features(const at::Tensor &x, con
         q = m_rope.apply(q, call.position);
         k = m_rope.apply(k, call.position);
     }
-    return {q.transpose(1, 2).to(at::kFloat), k.transpose(1, 2).to(at::kFloat) * m_keyScale};
+    return {q.transpose(1, 2), k.transpose(1, 2)};
 }
 
 at::Tensor LinearMixer::forward(const at::Tensor &x, SequenceState &state, const MixerCall &call) const
 {
     at::Tensor &S = static_cast<RecurrentState &>(state).matrix();
-    const auto [q, k] = features(x, call);
+    auto [q, k] = features(x, call);
     at::Tensor v = repeatHeads(m_projections.v(x).unflatten(2, {m_config.kvHeads, m_config.valueDim}), m_config.heads)
-                       .transpose(1, 2).to(at::kFloat);
+                       .transpose(1, 2);
+    if (!isTrained(q, k, v, call.execution)) {
+        q = q.to(at::kFloat);
+        k = k.to(at::kFloat);
+        v = v.to(at::kFloat);
+    }
+    k = k * m_keyScale;
     const at::Tensor entering = S;
     at::Tensor o;
     if (m_config.normalises()) {
@@ -83,6 +91,11 @@ at::Tensor LinearMixer::forward(const at::Tensor &x, SequenceState &state, const
     return m_projections.out(mixed);
 }
 
+bool LinearMixer::isTrained(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const Execution &how) const
+{
+    return how.form == Execution::Form::Chunked && q.size(2) > 1 && isRecorded({q, k, v, m_logGamma});
+}
+
 at::Tensor LinearMixer::run(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, at::Tensor &S,
                             const Execution &how) const
 {
@@ -91,6 +104,8 @@ at::Tensor LinearMixer::run(const at::Tensor &q, const at::Tensor &k, const at::
     case Execution::Form::Recurrent: return reference::recurrent(q, k, v, m_logGamma, S);
     case Execution::Form::Chunked: break;
     }
+    if (isTrained(q, k, v, how))
+        return attendTrained(q, k, v, m_logGamma, S, how.chunk);
     return q.size(2) == 1 ? reference::recurrent(q, k, v, m_logGamma, S)
                           : attendChunked(q, k, v, m_logGamma, S, how.chunk);
 }

@@ -25,8 +25,10 @@ public:
     at::Tensor forward(const at::Tensor &x, SequenceState &state, const MixerCall &call) const override;
 
 private:
-    /// Features of queries and scaled features of keys, both [B,H,T,dk] float32.
+    /// Features of queries and keys, both [B,H,T,dk] in the dtype of x.
     std::pair<at::Tensor, at::Tensor> features(const at::Tensor &x, const MixerCall &call) const;
+    /// Whether the form with its own backward pass runs, which takes its inputs in any dtype.
+    bool isTrained(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const Execution &how) const;
     at::Tensor run(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, at::Tensor &S, const Execution &how) const;
     void probe(const at::Tensor &q, const at::Tensor &k, const at::Tensor &v, const at::Tensor &entering,
                const at::Tensor &leaving, const MixerCall &call) const;

@@ -1,5 +1,7 @@
 #include "mixer/rope.h"
 
+#include "mixer/autograd.h"
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -7,6 +9,9 @@
 namespace lens {
 
 namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
 
 /// Wavelengths well below the original context are kept, those well above are divided by the factor, those between
 /// are blended (Llama 3.1).
@@ -55,6 +60,48 @@ at::Tensor scaledFrequencies(const RopeConfig &config)
     return inverse;
 }
 
+/// The pairs of the leading `2 * cosine.size(-1)` dimensions turned by their angles: x [B,T,H,d].
+at::Tensor rotated(const at::Tensor &x, const at::Tensor &cosine, const at::Tensor &sine, RopeConfig::Layout layout)
+{
+    const std::int64_t pairs = cosine.size(-1), dimensions = 2 * pairs;
+    const bool partial = dimensions < x.size(-1);
+    const at::Tensor turned = widened(partial ? x.narrow(-1, 0, dimensions) : x);
+    at::Tensor first, second;
+    if (layout == RopeConfig::Layout::HalfSplit) {
+        first = turned.narrow(-1, 0, pairs);
+        second = turned.narrow(-1, pairs, pairs);
+    } else {
+        const at::Tensor paired = turned.unflatten(-1, {pairs, 2});
+        first = paired.select(-1, 0);
+        second = paired.select(-1, 1);
+    }
+    const at::Tensor newFirst = first * cosine - second * sine;
+    const at::Tensor newSecond = second * cosine + first * sine;
+    at::Tensor result = layout == RopeConfig::Layout::HalfSplit ? at::cat({newFirst, newSecond}, -1)
+                                                                : at::stack({newFirst, newSecond}, -1).flatten(-2);
+    result = result.to(x.scalar_type());
+    return partial ? at::cat({result, x.narrow(-1, dimensions, x.size(-1) - dimensions)}, -1) : result;
+}
+
+/// The gradient of a rotation is the rotation back: nothing of x is kept.
+class TrainedRotation : public torch::autograd::Function<TrainedRotation> {
+public:
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &cosine, const at::Tensor &sine,
+                              std::int64_t layout)
+    {
+        context->save_for_backward({cosine, sine});
+        context->saved_data["layout"] = layout;
+        return rotated(x, cosine, sine, static_cast<RopeConfig::Layout>(layout));
+    }
+
+    static variable_list backward(AutogradContext *context, variable_list gradients)
+    {
+        const variable_list saved = context->get_saved_variables();
+        const auto layout = static_cast<RopeConfig::Layout>(context->saved_data["layout"].toInt());
+        return {rotated(gradients[0], saved[0], saved[1].neg(), layout), {}, {}, {}};
+    }
+};
+
 } // namespace
 
 Rope::Rope(const RopeConfig &config, const at::Device &device)
@@ -76,25 +123,9 @@ at::Tensor Rope::apply(const at::Tensor &x, std::int64_t position) const
     const at::Tensor angles = at::outer(positions, m_inverse).unsqueeze(1);  // [T,1,d/2]
     const at::Tensor cosine = angles.cos() * m_magnitude;
     const at::Tensor sine = angles.sin() * m_magnitude;
-
-    const bool partial = m_dimensions < x.size(-1);
-    const at::Tensor rotated = (partial ? x.narrow(-1, 0, m_dimensions) : x).to(at::kFloat);
-    at::Tensor first, second;
-    if (m_layout == RopeConfig::Layout::HalfSplit) {
-        first = rotated.narrow(-1, 0, m_dimensions / 2);
-        second = rotated.narrow(-1, m_dimensions / 2, m_dimensions / 2);
-    } else {
-        const at::Tensor pairs = rotated.unflatten(-1, {m_dimensions / 2, 2});
-        first = pairs.select(-1, 0);
-        second = pairs.select(-1, 1);
-    }
-    const at::Tensor newFirst = first * cosine - second * sine;
-    const at::Tensor newSecond = second * cosine + first * sine;
-    at::Tensor result = m_layout == RopeConfig::Layout::HalfSplit
-                            ? at::cat({newFirst, newSecond}, -1)
-                            : at::stack({newFirst, newSecond}, -1).flatten(-2);
-    result = result.to(x.scalar_type());
-    return partial ? at::cat({result, x.narrow(-1, m_dimensions, x.size(-1) - m_dimensions)}, -1) : result;
+    if (isRecorded({x}))
+        return TrainedRotation::apply(x, cosine, sine, static_cast<std::int64_t>(m_layout));
+    return rotated(x, cosine, sine, m_layout);
 }
 
 } // namespace lens

@@ -1,5 +1,6 @@
 #include "model/decoder.h"
 
+#include "mixer/autograd.h"
 #include "mixer/linearmixer.h"
 #include "mixer/softmaxmixer.h"
 #include "model/feedforward.h"
@@ -239,7 +240,8 @@ ModelState Decoder::initialState(std::int64_t batch) const
 at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const
 {
     const Parts &parts = *m_parts;
-    at::Tensor x = parts.embedding.index({tokens});
+    // The first has the faster backward pass, the second a meta form.
+    at::Tensor x = isRecorded({parts.embedding}) ? at::embedding(parts.embedding, tokens) : parts.embedding.index({tokens});
     if (m_config.embeddingNorm)
         x = parts.embeddingNorm(x);
     for (std::size_t i = 0; i < parts.blocks.size(); ++i) {
