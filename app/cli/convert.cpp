@@ -79,17 +79,14 @@ void addConvert(CommandLine &line)
             ->transform(oneOf(decayWords))
             ->option_text(" ");
     command
-        ->add_option("--feature-map", options->convert.featureMap, "relu, elu1 or hedgehog (default: the target's own)")
+        ->add_option("--feature-map", options->convert.featureMap, "relu, relu-per-head, elu1, hedgehog (default: the target's own)")
         ->transform(oneOf(featureMapWords))
         ->option_text(" ");
     command->add_option("--init", options->convert.init, "Of new weights: random (the method's own) or identity")
         ->transform(oneOf(initWords))
         ->option_text(" ");
     command->add_option("--seed", options->convert.seed, "For random weights");
-    command->add_option("--layers", options->convert.layers, "Layers to convert, with commas; all by default")
-        ->delimiter(',')
-        ->check(CLI::NonNegativeNumber)
-        ->option_text("LIST");
+    addConversionLists(*command, options->convert);
     command->add_option("--out", options->out, "The folder to write")->required()->option_text("DIR");
     command->add_option("--format", options->format, "supralens (safetensors) or openlm (.pt)")
         ->transform(oneOf(formats))

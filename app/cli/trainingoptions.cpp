@@ -143,11 +143,11 @@ void TrainingArguments::addConversion(CLI::App &command)
     keep(command.add_option("--to", m_conversion.target, "Convert first: supra, t2r or linear")->transform(oneOf(targetWords)));
     m_decayOption = command.add_option("--decay", m_decay, "Of the conversion: lightning, retnet or none")
                         ->transform(oneOf(decayWords))->option_text(" ");
-    command.add_option("--feature-map", m_conversion.featureMap, "Of the conversion: relu, elu1 or hedgehog")
+    command.add_option("--feature-map", m_conversion.featureMap, "Of the conversion: relu, relu-per-head, elu1 or hedgehog")
         ->transform(oneOf(featureMapWords))->option_text(" ");
     command.add_option("--init", m_conversion.init, "Of the conversion: random or identity")
         ->transform(oneOf(initWords))->option_text(" ");
-    command.add_option("--layers", m_conversion.layers, "Layers to convert, with commas")->delimiter(',')->option_text("LIST");
+    addConversionLists(command, m_conversion);
 }
 
 void TrainingArguments::addStages(CLI::App &command)

@@ -25,6 +25,7 @@ FeatureMapForm formFor(const ConvertOptions &options)
     switch (options.featureMap) {
     case FeatureMapKind::Elu1: return FeatureMapForm::Elu1;
     case FeatureMapKind::Hedgehog: return FeatureMapForm::Hedgehog;
+    case FeatureMapKind::ReluPerHead: return FeatureMapForm::PerHeadRelu;
     case FeatureMapKind::Default:
         if (options.target == ConversionTarget::Linear)
             return FeatureMapForm::Elu1;
@@ -32,6 +33,15 @@ FeatureMapForm formFor(const ConvertOptions &options)
     case FeatureMapKind::Relu: break;
     }
     return options.target == ConversionTarget::Supra ? FeatureMapForm::SharedRelu : FeatureMapForm::PerHeadRelu;
+}
+
+std::vector<double> slopesFor(const ConvertOptions &options, std::int64_t heads)
+{
+    const DecayKind own = options.target == ConversionTarget::Supra ? DecayKind::Lightning : DecayKind::None;
+    std::vector<double> slopes = decaySlopes(options.decay.value_or(own), static_cast<int>(heads));
+    for (std::size_t h = 0; h < options.gammas.size(); ++h)
+        slopes[h] = options.gammas[h] < 1 ? -std::log(options.gammas[h]) : 0.0;
+    return slopes;
 }
 
 /// The softmax layer's mixer as its linear successor. A sliding window has no counterpart: decay takes its place.
@@ -44,9 +54,7 @@ MixerConfig successor(const MixerConfig &softmax, const ConvertOptions &options)
     mixer.keyDim = mixer.features == FeatureMapForm::Hedgehog ? 2 * softmax.inputDim : softmax.inputDim;
     const bool learned = mixer.features != FeatureMapForm::Elu1;
     mixer.sharedFeatures = !learned || softmax.kvHeads == softmax.heads;
-    const DecayKind decay = options.decay.value_or(
-        options.target == ConversionTarget::Supra ? DecayKind::Lightning : DecayKind::None);
-    mixer.slopes = decaySlopes(decay, static_cast<int>(mixer.heads));
+    mixer.slopes = slopesFor(options, mixer.heads);
     if (mixer.normalises()) {
         mixer.featureFloor = 1e-12;
         mixer.epsilon = 1e-12;
@@ -105,8 +113,11 @@ private:
 };
 
 /// SUPRA's norm spans the heads of the features, after grouped keys were repeated, so the softmax layer's does not fit.
-Result<void> convertible(const DecoderConfig &config, const std::vector<std::int64_t> &layers)
+Result<void> convertible(const DecoderConfig &config, const std::vector<std::int64_t> &layers, const std::vector<double> &gammas)
 {
+    for (const double gamma : gammas)
+        if (!(gamma > 0 && gamma <= 1))
+            return fail(ErrorCode::InvalidArgument, "a decay is not above 0 and up to 1", "conversion");
     for (const std::int64_t layer : layers) {
         if (layer >= static_cast<std::int64_t>(config.layers.size()))
             return fail(ErrorCode::InvalidArgument, "there is no layer " + std::to_string(layer) + "; the model has "
@@ -117,6 +128,9 @@ Result<void> convertible(const DecoderConfig &config, const std::vector<std::int
                         + std::string(name(mixer.kind)), "conversion", "choose a softmax model, or other layers");
         if (mixer.queryKeyNorm)
             return fail(ErrorCode::Unsupported, "models with query/key norm are not converted", "conversion");
+        if (!gammas.empty() && static_cast<std::int64_t>(gammas.size()) != mixer.heads)
+            return fail(ErrorCode::InvalidArgument, std::to_string(gammas.size()) + " decays are given for "
+                        + std::to_string(mixer.heads) + " heads", "conversion", "give one for each query head");
     }
     return {};
 }
@@ -142,7 +156,7 @@ Result<LanguageModelPtr> convert(const LanguageModel &source, const ConvertOptio
     return guarded("conversion", [&]() -> Result<LanguageModelPtr> {
         DecoderConfig config = decoder->config();
         const std::vector<std::int64_t> layers = layersOf(config, options);
-        if (auto possible = convertible(config, layers); !possible)
+        if (auto possible = convertible(config, layers, options.gammas); !possible)
             return propagate(possible);
         NamedTensors weights = decoder->weights();
         FeatureInitialiser initialiser(options, weights.at("embedding.weight").options());

@@ -48,8 +48,10 @@ std::optional<std::string> inexpressible(const DecoderConfig &config, const Name
     for (const MixerConfig &mixer : config.layers)
         if (mixer != first)
             return "layers that differ from each other";
-    if (first.normalises() || (first.isLinear() && first.features != FeatureMapForm::SharedRelu))
+    if (first.normalises())
         return std::string(name(first.kind)) + " layers";
+    if (first.isLinear() && first.features != FeatureMapForm::SharedRelu)
+        return "another feature map than one ReLU over all heads";
     if (first.isLinear() && first.sharedFeatures != (first.heads == first.kvHeads))
         return "one feature map for grouped queries and keys";
     if (first.isLinear() && !decayKeys(first))

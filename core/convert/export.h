@@ -16,7 +16,8 @@ Result<void> exportNative(const LanguageModel &model, const std::filesystem::pat
 
 /// model_config.json and epoch_0.pt, float32, query and key rows (and the feature map on both sides) brought to the
 /// half-split order of open_lm's "rotary". ErrorCode::Unsupported for what open_lm cannot express: biases, T2R and
-/// plain linear attention, hybrids, other RoPE scaling than linear, sliding windows.
+/// plain linear attention, hybrids, feature maps per head, decays of one's own, other RoPE scaling than linear,
+/// sliding windows.
 Result<void> exportOpenLm(const LanguageModel &model, const std::filesystem::path &folder, std::stop_token stop = {},
                           const ProgressFn &progress = {});
 

@@ -42,7 +42,7 @@ ConvertDialog::ConvertDialog(const QString &modelName, std::int64_t layerCount, 
     setWindowTitle(tr("Convert %1").arg(modelName));
     m_target->addItems({tr("SUPRA"), tr("T2R"), tr("plain linear attention")});
     m_decay->addItems({tr("per head, as in Lightning Attention"), tr("per head, as in RetNet"), tr("none")});
-    m_featureMap->addItems({tr("the method's own"), tr("ReLU"), tr("1 + ELU"), tr("Hedgehog")});
+    m_featureMap->addItems({tr("the method's own"), tr("ReLU"), tr("1 + ELU"), tr("Hedgehog"), tr("ReLU, one per head")});
     m_init->addItems({tr("random, as the method prescribes"), tr("identity: keeps more of the original")});
     m_seed->setValidator(new QRegularExpressionValidator(QRegularExpression(QStringLiteral("[0-9]{1,19}")), m_seed));
     auto *form = new QFormLayout(this);

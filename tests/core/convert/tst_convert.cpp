@@ -60,6 +60,8 @@ private Q_SLOTS:
     void everyTargetRunsInEveryForm_data();
     void everyTargetRunsInEveryForm();
     void chosenLayersOnly();
+    void mapsPerHead();
+    void decaysOfOnesOwn();
     void refusesWhatIsLinearAlready();
     void nativeFolderComesBack();
     void openLmFolderComesBack_data();
@@ -73,13 +75,17 @@ private:
 
 void ConvertTest::specificationsRoundTrip()
 {
-    for (const char *text : {"supra", "t2r:identity", "supra:retnet:identity:seed=3:layers=0,2", "linear:hedgehog", "supra:none"})
+    for (const char *text : {"supra", "t2r:identity", "supra:retnet:identity:seed=3:layers=0,2", "linear:hedgehog", "supra:none",
+                             "supra:relu-per-head:gammas=0.9,0.99,1,0.123456789012345"})
         QCOMPARE(toString(parseConversion(text).value()), std::string(text));
+    QCOMPARE(parseConversion("supra:layers=0-2,8,1").value().layers, (std::vector<std::int64_t>{0, 1, 2, 8}));
 }
 
 void ConvertTest::wrongSpecifications()
 {
-    for (const char *text : {"", "softmax", "supra:", "supra:seed=", "supra:seed=-1", "supra:layers=", "supra:layers=1,", "supra:fast"})
+    for (const char *text : {"", "softmax", "supra:", "supra:seed=", "supra:seed=-1", "supra:layers=", "supra:layers=1,", "supra:fast",
+                             "supra:layers=3-1", "supra:layers=-1", "supra:layers=0-", "supra:layers=0-99999999999999",
+                             "supra:gammas=", "supra:gammas=0", "supra:gammas=1.1", "supra:gammas=0.9,nan", "supra:gammas=0.9,"})
         QCOMPARE(parseConversion(text).error().code, ErrorCode::InvalidArgument);
 }
 
@@ -119,7 +125,7 @@ void ConvertTest::initialisationFollowsTheMethod()
 void ConvertTest::everyTargetRunsInEveryForm_data()
 {
     QTest::addColumn<QString>("specification");
-    for (const char *text : {"supra", "supra:retnet", "supra:none:identity", "supra:hedgehog", "supra:elu1", "t2r", "t2r:identity",
+    for (const char *text : {"supra", "supra:retnet", "supra:none:identity", "supra:hedgehog", "supra:elu1", "supra:relu-per-head", "t2r", "t2r:identity",
                              "t2r:lightning", "linear", "linear:relu", "linear:hedgehog", "linear:retnet"})
         QTest::newRow(text) << text;
 }
@@ -154,6 +160,39 @@ void ConvertTest::chosenLayersOnly()
     QCOMPARE(info.layers[1].mixer, std::string("supra"));
     options.layers = {2};
     QCOMPARE(convert(*source, options).error().code, ErrorCode::InvalidArgument);
+}
+
+void ConvertTest::mapsPerHead()
+{
+    const LanguageModelPtr source = fixture("hf_llama_gqa");
+    QVERIFY(source);
+    const auto converted = convert(*source, parseConversion("supra:relu-per-head").value());
+    QVERIFY(converted);
+    const MixerConfig &mixer = decoder(*converted).config().layers[1];
+    QCOMPARE(mixer.kind, MixerKind::Supra);
+    QVERIFY(!mixer.sharedFeatures);
+    const NamedTensors &weights = decoder(*converted).weights();
+    const std::int64_t d = mixer.inputDim;
+    QCOMPARE(weights.at("layers.1.mixer.feature_map.weight").sizes().vec(), (std::vector<std::int64_t>{8, d, d}));
+    QCOMPARE(weights.at("layers.1.mixer.feature_map_k.weight").sizes().vec(), (std::vector<std::int64_t>{2, d, d}));
+    QCOMPARE(weights.at("layers.1.mixer.feature_map_k.bias").sizes().vec(), (std::vector<std::int64_t>{2, d}));
+}
+
+void ConvertTest::decaysOfOnesOwn()
+{
+    const LanguageModelPtr source = fixture("hf_llama_gqa");
+    QVERIFY(source);
+    const auto converted = convert(*source, parseConversion("supra:gammas=0.5,1,0.9,0.99,0.2,0.3,0.4,0.6").value());
+    QVERIFY(converted);
+    const std::vector<double> gamma = (*converted)->describe().layers[0].gamma;
+    QCOMPARE(gamma.size(), std::size_t{8});
+    QCOMPARE(gamma[0], 0.5);
+    QCOMPARE(gamma[1], 1.0);
+    QCOMPARE(gamma[3], 0.99);
+    QCOMPARE(convert(*source, parseConversion("supra:gammas=0.5,1").value()).error().code, ErrorCode::InvalidArgument);
+    ConvertOptions wrong;
+    wrong.gammas.assign(8, 1.5);
+    QCOMPARE(convert(*source, wrong).error().code, ErrorCode::InvalidArgument);
 }
 
 void ConvertTest::refusesWhatIsLinearAlready()
@@ -210,7 +249,8 @@ void ConvertTest::openLmRefusesWhatItCannotSay()
     QTemporaryDir folder;
     const LanguageModelPtr source = fixture("hf_llama_gqa");
     QVERIFY(source);
-    for (const char *specification : {"t2r", "linear", "supra:layers=0"}) {
+    for (const char *specification : {"t2r", "linear", "supra:layers=0", "supra:relu-per-head",
+                                      "supra:gammas=0.5,1,0.9,0.99,0.2,0.3,0.4,0.6"}) {
         const auto converted = convert(*source, parseConversion(specification).value());
         QCOMPARE(exportOpenLm(**converted, folder.path().toStdString()).error().code, ErrorCode::Unsupported);
     }
