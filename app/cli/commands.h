@@ -13,6 +13,7 @@ void addDump(CommandLine &line);
 void addProbe(CommandLine &line);
 void addConvert(CommandLine &line);
 void addUptrain(CommandLine &line);
+void addTrainTokenizer(CommandLine &line);
 void addBench(CommandLine &line);
 void addWorkspace(CommandLine &line);
 void addDevices(CommandLine &line);
@@ -20,8 +21,8 @@ void addPlugins(CommandLine &line);
 
 inline void addAllCommands(CommandLine &line)
 {
-    for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addUptrain, addBench,
-                           addWorkspace, addDevices, addPlugins})
+    for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addUptrain,
+                           addTrainTokenizer, addBench, addWorkspace, addDevices, addPlugins})
         add(line);
 }
 
