@@ -17,13 +17,14 @@ at::Tensor inverseRoot(const at::Tensor &wide, double epsilon)
 /// x / sqrt(mean x^2 + eps) * weight. Keeps x alone, which the residual sum holds anyway.
 class TrainedRmsNorm : public torch::autograd::Function<TrainedRmsNorm> {
 public:
-    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &weight, double epsilon)
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const std::optional<at::Tensor> &weight,
+                              double epsilon)
     {
-        context->save_for_backward({x, weight});
+        context->save_for_backward({x, weight.value_or(at::Tensor())});
         context->saved_data["epsilon"] = epsilon;
         const at::Tensor wide = widened(x);
         const at::Tensor normed = (wide * inverseRoot(wide, epsilon)).to(x.scalar_type());
-        return weight.defined() ? normed * weight : normed;
+        return weight ? normed * *weight : normed;
     }
 
     static variable_list backward(AutogradContext *context, variable_list gradients)
@@ -55,7 +56,8 @@ at::Tensor Projection::operator()(const at::Tensor &x) const
 at::Tensor Norm::operator()(const at::Tensor &x) const
 {
     if (config.kind == NormConfig::Kind::Rms && isRecorded({x, weight})) {
-        const at::Tensor normed = TrainedRmsNorm::apply(x, weight, config.epsilon);
+        const at::Tensor normed = TrainedRmsNorm::apply(
+            x, weight.defined() ? std::optional(weight) : std::nullopt, config.epsilon);
         return bias.defined() ? normed + bias : normed;
     }
     const at::Tensor wide = x.to(at::kFloat);

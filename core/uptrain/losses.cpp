@@ -1,27 +1,175 @@
 #include "uptrain/losses.h"
 
-#include <c10/core/GradMode.h>
+#include "mixer/autograd.h"
+
+#include <algorithm>
 
 namespace lens {
 
-at::Tensor crossEntropy(const at::Tensor &hidden, const at::Tensor &outputWeight, const at::Tensor &targets)
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// So that a block's logits take some tens of megabytes, and its products are still large ones.
+std::int64_t rowsPerBlock(std::int64_t vocabulary)
 {
-    return at::cross_entropy_loss(at::linear(hidden, outputWeight).to(at::kFloat), targets);
+    return std::clamp<std::int64_t>((std::int64_t(1) << 23) / vocabulary, 64, 1024);
 }
 
-std::pair<at::Tensor, at::Tensor> distillation(const at::Tensor &hidden, const at::Tensor &outputWeight,
-                                               const at::Tensor &originalHidden, const at::Tensor &originalOutputWeight,
-                                               const at::Tensor &targets, double temperature)
-{
-    const at::Tensor logits = at::linear(hidden, outputWeight).to(at::kFloat);
-    at::Tensor original;
+struct Original {
+    at::Tensor hidden, weight;  ///< undefined: there is none, and the loss is cross-entropy
+};
+
+/// What one block of tokens adds to the loss, and the derivative by its logits. Both are sums, to be divided by the
+/// number of tokens that count.
+struct BlockLoss {
+    at::Tensor sum;      // scalar
+    at::Tensor dLogits;  // [n,V], undefined when not wanted
+};
+
+class VocabularyLoss {
+public:
+    VocabularyLoss(const at::Tensor &targets, const DistillationMix &mix, bool wantGradient)
+        : m_mix(mix), m_wantGradient(wantGradient), m_targets(targets.clamp_min(0).unsqueeze(1)),
+          m_counts((targets >= 0).unsqueeze(1))
     {
-        const c10::NoGradGuard noGrad;
-        original = at::log_softmax(at::linear(originalHidden, originalOutputWeight).to(at::kFloat) / temperature, -1);
     }
-    const at::Tensor own = at::log_softmax(logits / temperature, -1);
-    const at::Tensor kl = (original.exp() * (original - own)).sum(-1).mean() * (temperature * temperature);
-    return {kl, at::cross_entropy_loss(logits, targets)};
+
+    /// logits and original [n,V] of the tokens from `first` on; original may be undefined.
+    BlockLoss block(std::int64_t first, const at::Tensor &logits, const at::Tensor &original) const
+    {
+        const std::int64_t n = logits.size(0);
+        const at::Tensor counts = m_counts.narrow(0, first, n).to(logits.scalar_type());
+        BlockLoss result{at::zeros({}, logits.options()), {}};
+        if (!original.defined() || m_mix.share < 1)
+            addCrossEntropy(result, logits, m_targets.narrow(0, first, n), counts, original.defined() ? 1 - m_mix.share : 1);
+        if (original.defined() && m_mix.share > 0)
+            addDivergence(result, logits, original, counts);
+        if (result.dLogits.defined())
+            result.dLogits.mul_(counts);
+        return result;
+    }
+
+private:
+    void addCrossEntropy(BlockLoss &result, const at::Tensor &logits, const at::Tensor &targets, const at::Tensor &counts,
+                         double share) const
+    {
+        at::Tensor logs = at::log_softmax(logits, -1);
+        result.sum.sub_((logs.gather(1, targets) * counts).sum() * share);
+        if (!m_wantGradient)
+            return;
+        logs.exp_().scatter_add_(1, targets, at::full_like(counts, -1));
+        result.dLogits = share == 1 ? logs : logs.mul_(share);
+    }
+
+    void addDivergence(BlockLoss &result, const at::Tensor &logits, const at::Tensor &original, const at::Tensor &counts) const
+    {
+        const double T = m_mix.temperature;
+        at::Tensor own = at::log_softmax(T == 1 ? logits : logits / T, -1);
+        at::Tensor wanted = at::log_softmax(T == 1 ? original : original / T, -1);
+        const at::Tensor probability = wanted.exp();
+        result.sum.add_((wanted.sub_(own).mul_(probability) * counts).sum() * (m_mix.share * T * T));
+        if (!m_wantGradient)
+            return;
+        own.exp_().sub_(probability).mul_(m_mix.share * T);
+        result.dLogits = result.dLogits.defined() ? result.dLogits.add_(own) : own;
+    }
+
+    DistillationMix m_mix;
+    bool m_wantGradient;
+    at::Tensor m_targets, m_counts;  // [N,1]
+};
+
+struct LossAndGradients {
+    at::Tensor loss, dHidden, dWeight;
+};
+
+/// Adds dLogits^T hidden; sums over blocks are float32 whatever the products are in.
+void addWeightGradient(at::Tensor &sum, const at::Tensor &dLogits, const at::Tensor &hidden)
+{
+    if (hidden.scalar_type() == sum.scalar_type())
+        sum.addmm_(dLogits.t(), hidden);
+    else
+        sum.add_(at::mm(dLogits.t(), hidden));
+}
+
+LossAndGradients evaluate(const at::Tensor &hidden, const at::Tensor &weight, const at::Tensor &targets,
+                          const Original &original, const DistillationMix &mix, bool wantHidden, bool wantWeight)
+{
+    const at::ScalarType wide = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
+    const std::int64_t tokens = hidden.size(0), rows = rowsPerBlock(weight.size(0));
+    const double scale = 1.0 / static_cast<double>(std::max<std::int64_t>(1, (targets >= 0).sum().item<std::int64_t>()));
+    LossAndGradients result{at::zeros({}, hidden.options().dtype(wide)), {}, {}};
+    if (wantHidden)
+        result.dHidden = at::empty_like(hidden);
+    if (wantWeight)
+        result.dWeight = at::zeros(weight.sizes(), weight.options().dtype(wide));
+    const VocabularyLoss loss(targets, mix, wantHidden || wantWeight);
+    for (std::int64_t first = 0; first < tokens; first += rows) {
+        const std::int64_t n = std::min(rows, tokens - first);
+        const at::Tensor some = hidden.narrow(0, first, n);
+        at::Tensor originalLogits;
+        if (original.hidden.defined())
+            originalLogits = at::linear(original.hidden.narrow(0, first, n), original.weight).to(wide);
+        const BlockLoss block = loss.block(first, at::linear(some, weight).to(wide), originalLogits);
+        result.loss.add_(block.sum);
+        if (!block.dLogits.defined())
+            continue;
+        const at::Tensor dLogits = block.dLogits.mul_(scale).to(hidden.scalar_type());
+        if (wantHidden)
+            result.dHidden.narrow(0, first, n).copy_(at::mm(dLogits, weight));
+        if (wantWeight)
+            addWeightGradient(result.dWeight, dLogits, some);
+    }
+    result.loss.mul_(scale);
+    return result;
+}
+
+class TrainedLoss : public torch::autograd::Function<TrainedLoss> {
+public:
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &hidden, const at::Tensor &weight,
+                              const at::Tensor &targets, const Original &original, const DistillationMix &mix)
+    {
+        const LossAndGradients made = evaluate(hidden, weight, targets, original, mix, hidden.requires_grad(),
+                                               weight.requires_grad());
+        context->save_for_backward({made.dHidden, made.dWeight});
+        context->saved_data["weightType"] = static_cast<std::int64_t>(weight.scalar_type());
+        return made.loss;
+    }
+
+    static variable_list backward(AutogradContext *context, variable_list gradients)
+    {
+        const variable_list saved = context->get_saved_variables();
+        const auto weightType = static_cast<at::ScalarType>(context->saved_data["weightType"].toInt());
+        at::Tensor dHidden, dWeight;
+        if (saved[0].defined())
+            dHidden = saved[0] * gradients[0].to(saved[0].scalar_type());
+        if (saved[1].defined())
+            dWeight = (saved[1] * gradients[0]).to(weightType);
+        return {dHidden, dWeight, {}, {}, {}};
+    }
+};
+
+at::Tensor lossOf(const at::Tensor &hidden, const at::Tensor &weight, const at::Tensor &targets, const Original &original,
+                  const DistillationMix &mix)
+{
+    if (isRecorded({hidden, weight}))
+        return TrainedLoss::apply(hidden, weight, targets, original, mix);
+    return evaluate(hidden, weight, targets, original, mix, false, false).loss;
+}
+
+} // namespace
+
+at::Tensor crossEntropy(const at::Tensor &hidden, const at::Tensor &outputWeight, const at::Tensor &targets)
+{
+    return lossOf(hidden, outputWeight, targets, {}, {});
+}
+
+at::Tensor distillation(const at::Tensor &hidden, const at::Tensor &outputWeight, const at::Tensor &originalHidden,
+                        const at::Tensor &originalOutputWeight, const at::Tensor &targets, const DistillationMix &mix)
+{
+    return lossOf(hidden, outputWeight, targets, {originalHidden, originalOutputWeight}, mix);
 }
 
 } // namespace lens

@@ -65,9 +65,8 @@ at::Tensor languageLoss(const TrainingStage &stage, const Decoder &model, const 
         const c10::NoGradGuard noGrad;
         originalHidden = hiddenStates(*original, batch.inputs, false);
     }
-    const auto [kl, entropy] = distillation(hidden, model.outputWeight(), originalHidden, original->outputWeight(), targets,
-                                            stage.temperature);
-    return kl * stage.distillationWeight + entropy * (1 - stage.distillationWeight);
+    return distillation(hidden, model.outputWeight(), originalHidden, original->outputWeight(), targets,
+                        {stage.temperature, stage.distillationWeight});
 }
 
 /// Layer by layer, so that only one layer's graph is alive.

@@ -193,6 +193,12 @@ void GradientsTest::normEqualsPlainAutograd()
         for (std::size_t i = 0; i < inputs.size(); ++i)
             QVERIFY(relativeError(left[i], right[i]) < 1e-5);
     }
+    const Norm bare{{NormConfig::Kind::Rms, 1e-5, false, false}, {}, {}};
+    const Tensors x{at::randn({4, 12})};
+    const Tensors ownBare = gradientsOf([&](const Tensors &in) { return bare(in[0]); }, x);
+    const Tensors plainBare
+        = gradientsOf([](const Tensors &in) { return in[0] / (in[0].square().mean(-1, true) + 1e-5).sqrt(); }, x);
+    QVERIFY(relativeError(ownBare[0], plainBare[0]) < 1e-5);
     const Tensors o{at::randn({2, 5, 3, 8})};
     const Function own = [](const Tensors &x) { return headNorm(x[0], 1e-5); };
     const Tensors left = gradientsOf(own, o);
