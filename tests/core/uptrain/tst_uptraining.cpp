@@ -1,0 +1,187 @@
+// From a softmax model to a linear one: what conversion loses, what each objective brings back, and that the result
+// runs as a recurrent network.
+#include "smallruns.h"
+
+#include "engine/dump.h"
+#include "engine/engine.h"
+
+#include <QtTest>
+#include <cmath>
+
+using namespace lens;
+using namespace lens::test;
+
+namespace {
+
+struct Watched {
+    Result<TrainingOutcome> outcome = fail(ErrorCode::Internal, "");
+    std::vector<double> losses, perplexities;
+    std::vector<LayerMetrics> layers;
+};
+
+Watched watch(const Recipe &recipe)
+{
+    Watched watched;
+    TrainingListener listener;
+    listener.step = [&](const StepMetrics &metrics) { watched.losses.push_back(metrics.loss); };
+    listener.evaluation = [&](const EvaluationMetrics &metrics) { watched.perplexities.push_back(metrics.perplexity); };
+    listener.layers = [&](const LayerMetrics &metrics) { watched.layers.push_back(metrics); };
+    TrainingControl control;
+    watched.outcome = train(recipe, ResumeMode::Fresh, listener, control);
+    if (!watched.outcome)
+        qWarning("%s", toString(watched.outcome.error()).c_str());
+    return watched;
+}
+
+TrainingStage stage(Objective objective, Trainable trainable, std::int64_t steps, double rate)
+{
+    return {objective, trainable, steps, rate, rate / 10, 3, 0, 1, 1};
+}
+
+} // namespace
+
+class UptrainingTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase();
+    void recoversWhatConversionLost_data();
+    void recoversWhatConversionLost();
+    void transferLowersEveryLayersError();
+    void adapterStagesFollowEachOther();
+    void hybridsKeepTheirSoftmaxLayers();
+    void resultRunsAsARecurrentNetwork();
+    void bfloat16FollowsFloat32();
+
+private:
+    std::string softmax(const char *conversion) const { return m_softmax + "@" + conversion; }
+
+    SmallRuns m_runs;
+    std::string m_softmax;
+    double m_softmaxPerplexity = 0;
+};
+
+void UptrainingTest::initTestCase()
+{
+    qputenv("XDG_CACHE_HOME", m_runs.file("xdg").c_str());
+    const Watched trained = watch(m_runs.scratch("softmax", 60));
+    QVERIFY(trained.outcome.has_value());
+    m_softmax = trained.outcome->folder;
+    m_softmaxPerplexity = trained.outcome->heldOutPerplexity;
+}
+
+void UptrainingTest::recoversWhatConversionLost_data()
+{
+    QTest::addColumn<QString>("conversion");
+    QTest::addColumn<Objective>("objective");
+    QTest::newRow("SUPRA") << "supra" << Objective::CrossEntropy;
+    QTest::newRow("SUPRA without decay") << "supra:none" << Objective::CrossEntropy;
+    QTest::newRow("SUPRA, distilled") << "supra" << Objective::Distillation;
+    QTest::newRow("T2R") << "t2r" << Objective::CrossEntropy;
+    QTest::newRow("elu + 1") << "linear" << Objective::CrossEntropy;
+    QTest::newRow("Hedgehog") << "linear:hedgehog" << Objective::CrossEntropy;
+}
+
+void UptrainingTest::recoversWhatConversionLost()
+{
+    QFETCH(QString, conversion);
+    QFETCH(Objective, objective);
+    const Watched run = watch(m_runs.uptrain(QString(QTest::currentDataTag()), softmax(qPrintable(conversion)),
+                                             stage(objective, Trainable::All, 25, 1e-2)));
+    QVERIFY(run.outcome.has_value());
+    const double before = std::log(run.perplexities.front()), after = std::log(run.perplexities.back());
+    const double original = std::log(m_softmaxPerplexity);
+    QVERIFY(std::abs(std::log(run.outcome->originalPerplexity) - original) < 1e-6);
+    QVERIFY2(before > original + 0.2, qPrintable(QString("conversion lost only %1").arg(before - original)));
+    const double recovered = (before - after) / (before - original);
+    QVERIFY2(recovered > 0.8, qPrintable(QString("recovered %1").arg(recovered)));
+}
+
+void UptrainingTest::transferLowersEveryLayersError()
+{
+    Recipe recipe = m_runs.uptrain("transfer", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 20, 2e-2));
+    recipe.learnScale = true;
+    const Watched run = watch(recipe);
+    QVERIFY(run.outcome.has_value());
+    const LayerMetrics &first = run.layers.front(), &last = run.layers.back();
+    QCOMPARE(first.layers, std::int64_t{2});
+    QCOMPARE(first.heads, std::int64_t{4});
+    for (std::size_t i = 0; i < 2; ++i)
+        QVERIFY2(last.outputError[i] < 0.9f * first.outputError[i], qPrintable(QString("%1 -> %2").arg(first.outputError[i]).arg(last.outputError[i])));
+    QVERIFY(run.perplexities.back() < run.perplexities.front());
+}
+
+void UptrainingTest::adapterStagesFollowEachOther()
+{
+    Recipe recipe = m_runs.uptrain("stages", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 10, 1e-2));
+    recipe.stages.push_back(stage(Objective::CrossEntropy, Trainable::Adapter, 20, 1e-2));
+    recipe.learnScale = recipe.learnDecay = true;
+    recipe.evaluateEvery = 0;
+    const Watched run = watch(recipe);
+    QVERIFY(run.outcome.has_value());
+    QCOMPARE(run.perplexities.size(), std::size_t{3}); // before, between, after
+    QVERIFY2(run.perplexities[2] < run.perplexities[1] && run.perplexities[1] < run.perplexities[0],
+             qPrintable(QString("%1 %2 %3").arg(run.perplexities[0]).arg(run.perplexities[1]).arg(run.perplexities[2])));
+    const auto model = loadModel(run.outcome->folder, {});
+    QVERIFY2(model.has_value(), model ? "" : toString(model.error()).c_str());
+    const std::vector<double> &gamma = (*model)->info().layers[0].gamma;
+    const auto fresh = loadModel(softmax("supra"), {});
+    QVERIFY(gamma != (*fresh)->info().layers[0].gamma);
+    for (const double value : gamma)
+        QVERIFY(value > 0 && value <= 1);
+}
+
+void UptrainingTest::hybridsKeepTheirSoftmaxLayers()
+{
+    const Watched run = watch(m_runs.uptrain("hybrid", softmax("supra:layers=1"), stage(Objective::CrossEntropy, Trainable::All, 5, 1e-3)));
+    QVERIFY(run.outcome.has_value());
+    QVERIFY(std::isnan(run.layers.back().outputError[0]));
+    QVERIFY(std::isfinite(run.layers.back().outputError[1]));
+    const auto model = loadModel(run.outcome->folder, {});
+    QVERIFY(model);
+    QCOMPARE((*model)->info().mixer, std::string("hybrid"));
+}
+
+void UptrainingTest::resultRunsAsARecurrentNetwork()
+{
+    Recipe recipe = m_runs.uptrain("recurrent", softmax("supra"), stage(Objective::CrossEntropy, Trainable::All, 8, 5e-3));
+    recipe.learnDecay = recipe.learnScale = true;
+    const Watched run = watch(recipe);
+    QVERIFY(run.outcome.has_value());
+    const auto model = loadModel(run.outcome->folder, {});
+    QVERIFY(model);
+    const auto ids = (*model)->tokenizer()->encode(madeUpStories(2, 9).toStdString());
+    QVERIFY(ids);
+    // One pass over the whole text against one token after the other.
+    auto whole = DecodeSession::create(*model), single = DecodeSession::create(*model);
+    GenerationOptions options;
+    options.maxTokens = 20;
+    options.ignoreEndOfText = true;
+    const auto expected = (*whole)->generate(*ids, options, {}, {});
+    QVERIFY(expected);
+    options.maxTokens = 1;
+    for (std::size_t length = 1; length <= ids->size(); ++length)
+        QVERIFY((*single)->generate(std::span(*ids).first(length), options, {}, {}));
+    options.maxTokens = 20;
+    const auto stepped = (*single)->generate(*ids, options, {}, {});
+    QVERIFY(stepped);
+    QCOMPARE(stepped->ids, expected->ids);
+}
+
+void UptrainingTest::bfloat16FollowsFloat32()
+{
+    Recipe recipe = m_runs.uptrain("wide", softmax("supra"), stage(Objective::CrossEntropy, Trainable::All, 8, 2e-3));
+    const Watched wide = watch(recipe);
+    recipe.out = m_runs.file("narrow");
+    recipe.dtype = "bfloat16";
+    const Watched narrow = watch(recipe);
+    QVERIFY(wide.outcome && narrow.outcome);
+    // Training multiplies every rounding, so only the first steps can be compared closely.
+    for (std::size_t i = 0; i < 3; ++i)
+        QVERIFY2(std::abs(narrow.losses[i] / wide.losses[i] - 1) < 0.01,
+                 qPrintable(QString("step %1: %2, %3").arg(i).arg(narrow.losses[i]).arg(wide.losses[i])));
+    QVERIFY(narrow.perplexities.back() < narrow.perplexities.front() / 1.5);
+}
+
+QTEST_GUILESS_MAIN(UptrainingTest)
+#include "tst_uptraining.moc"
