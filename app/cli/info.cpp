@@ -71,6 +71,8 @@ std::string factsOf(const ModelInfo &info)
         {"chat template", orNone(info.chatTemplate, oneLine(info.chatTemplateNote))},
         {"licence", info.licence.empty() ? "not stated" : oneLine(info.licence)},
     };
+    if (!info.base.empty())
+        lines.emplace_back("base", oneLine(info.base));
     if (!info.origin.empty())
         lines.emplace_back("origin", oneLine(info.origin));
     for (const Undefined &missing : info.undefined)
@@ -84,6 +86,8 @@ Result<ModelInfo> factsFor(const Specification &specification, Environment &envi
 {
     if (specification.conversion.empty())
         return inspectModel(specification.path);
+    if (specification.isAdapter())
+        return inspectModel(specification.path + "@" + specification.conversion);
     // What a conversion gives is known once it is made.
     ModelLoader loader(environment);
     const Result<LoadedModelPtr> model = loader.load(specification.path + "@" + specification.conversion);

@@ -37,6 +37,7 @@ Json toJson(const ModelInfo &info)
             {"licence", info.licence},
             {"origin", info.origin},
             {"untrained", info.untrained},
+            {"base", info.base},
             {"layers", info.layerCount},
             {"hidden_size", info.hiddenSize},
             {"heads", info.heads},

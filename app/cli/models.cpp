@@ -1,6 +1,7 @@
 #include "cli/models.h"
 
 #include "cli/format.h"
+#include "engine/specification.h"
 
 #include <filesystem>
 #include <fstream>
@@ -21,7 +22,8 @@ bool isThere(const fs::path &path)
 
 Result<Specification> specificationOf(const std::string &typed)
 {
-    const std::size_t at = typed.rfind('@');
+    const std::size_t adapter = typed.rfind("@adapter=");
+    const std::size_t at = adapter != std::string::npos ? adapter : typed.rfind('@');
     const bool isConversion = at != std::string::npos && !isThere(typed);
     Result<std::string> path = resolveModel(isConversion ? typed.substr(0, at) : typed, standardModelFolders());
     if (!path)
@@ -44,6 +46,25 @@ Result<LoadedModelPtr> ModelLoader::loadPlain(const std::string &path)
     return model;
 }
 
+Result<LoadedModelPtr> ModelLoader::loadAdapted(const std::string &base, const std::string &key)
+{
+    const Result<ModelSpecification> parsed = parseSpecification(key);
+    if (!parsed)
+        return propagate(parsed);
+    if (const auto known = m_loaded.find(key); known != m_loaded.end())
+        return known->second;
+    const Result<LoadedModelPtr> source = loadPlain(base);
+    if (!source)
+        return source;
+    Result<std::string> file = resolveModel(*parsed->adapter, standardModelFolders());
+    if (!file)
+        return propagate(file);
+    Result<LoadedModelPtr> model = adaptModel(*source, *file);
+    if (model)
+        m_loaded[key] = *model;
+    return model;
+}
+
 Result<LoadedModelPtr> ModelLoader::load(const std::string &typed)
 {
     const Result<Specification> specification = specificationOf(typed);
@@ -52,6 +73,8 @@ Result<LoadedModelPtr> ModelLoader::load(const std::string &typed)
     if (specification->conversion.empty())
         return loadPlain(specification->path);
     const std::string key = specification->path + "@" + specification->conversion;
+    if (specification->isAdapter())
+        return loadAdapted(specification->path, key);
     if (const auto known = m_loaded.find(key); known != m_loaded.end())
         return known->second;
     const Result<ConvertOptions> options = parseConversion(specification->conversion);

@@ -12,7 +12,9 @@ namespace lens::cli {
 /// What was typed, in two parts.
 struct Specification {
     std::string path;       ///< found on the disk, or as typed
-    std::string conversion; ///< after '@': "supra:retnet"; empty = none
+    std::string conversion; ///< after '@': "supra:retnet", or "adapter=FILE"; empty = none
+
+    bool isAdapter() const { return conversion.starts_with("adapter="); }
 };
 
 /// Finds the file or folder, by path or by the name of an installed model.
@@ -27,6 +29,7 @@ public:
 
 private:
     Result<LoadedModelPtr> loadPlain(const std::string &path);
+    Result<LoadedModelPtr> loadAdapted(const std::string &base, const std::string &key);
 
     Environment &m_environment;
     std::map<std::string, LoadedModelPtr> m_loaded;

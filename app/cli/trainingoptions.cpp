@@ -134,7 +134,11 @@ void TrainingArguments::addWhat(CLI::App &command)
         "The line that ends a document in a text file (<|endoftext|>)");
     add(command, "--held-out", [](Recipe &r) -> auto & { return r.data.heldOut; }, "Share of documents kept for evaluation (0.02)");
     add(command, "--cache", [](Recipe &r) -> auto & { return r.data.cacheFolder; }, "Where token caches are kept")->option_text("DIR");
-    add(command, "--out", [](Recipe &r) -> auto & { return r.out; }, "The folder of the run")->option_text("DIR");
+    CLI::Option *out =
+        add(command, "--out", [](Recipe &r) -> auto & { return r.out; }, "The folder of the run")->option_text("DIR");
+    command.add_option("--export-job", m_exportJob, "Do not train: write a job for open_lm's trainer on a cluster")
+        ->option_text("DIR")
+        ->excludes(out);
 }
 
 void TrainingArguments::addConversion(CLI::App &command)
@@ -184,6 +188,8 @@ void TrainingArguments::addHow(CLI::App &command)
         "Train a scale per channel behind the GroupNorm (true or false)");
     add(command, "--recompute", [](Recipe &r) -> auto & { return r.recompute; }, "Save memory by computing activations twice");
     add(command, "--save-dtype", [](Recipe &r) -> auto & { return r.saveDtype; }, "Of the result: float32, bfloat16, float16");
+    add(command, "--adapter-storage", [](Recipe &r) -> auto & { return r.adapterStorage; },
+        "Of a result that is an adapter: float32, float16 (default) or int8");
 }
 
 void TrainingArguments::addWatching(CLI::App &command)
@@ -234,6 +240,8 @@ Result<Recipe> recipeFrom(const TrainingArguments &arguments, const CommonOption
                 return propagate(found);
             *model = *found;
         }
+    if (!arguments.m_exportJob.empty())
+        recipe.out = arguments.m_exportJob;
     if (common.load.dtype != "auto")
         recipe.dtype = common.load.dtype;
     if (common.load.device != "auto")

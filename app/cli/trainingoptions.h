@@ -17,6 +17,9 @@ public:
     /// Adds the options to `command`; this object must outlive it.
     void addTo(CLI::App &command);
 
+    /// The folder to write a job for open_lm into, instead of training; empty: train.
+    const std::string &exportJob() const { return m_exportJob; }
+
 private:
     friend Result<Recipe> recipeFrom(const TrainingArguments &arguments, const CommonOptions &common);
 
@@ -31,6 +34,7 @@ private:
     Recipe m_given;
     std::vector<std::pair<CLI::Option *, std::function<void(Recipe &)>>> m_copies;
     std::string m_recipeFile;
+    std::string m_exportJob;
     std::vector<std::string> m_stageWords;
     TrainingStage m_stage;  ///< of --steps, --lr and the like
     std::vector<CLI::Option *> m_conversionOptions;

@@ -4,6 +4,7 @@
 #include "cli/json.h"
 #include "cli/models.h"
 #include "cli/trainingoptions.h"
+#include "uptrain/exportjob.h"
 #include "uptrain/uptrain.h"
 
 #include <chrono>
@@ -81,11 +82,32 @@ void warnUntrained(const Recipe &recipe, Console &console)
         console.remark("The feature maps begin at random, as the method has it: the model talks nonsense until it is uptrained.");
 }
 
+Result<Exit> writeJob(const Recipe &recipe, const std::string &folder, Environment &environment)
+{
+    Console &console = environment.console;
+    const auto job = exportJob(recipe, folder, environment.stop, console.progress());
+    console.clearProgress();
+    if (!job)
+        return propagate(job);
+    if (environment.options.json)
+        console.writeJson({{"out", job->folder}, {"training_sequences", job->trainingSequences}, {"training_shards", job->trainingShards},
+                           {"held_out_sequences", job->heldOutSequences}, {"held_out_shards", job->heldOutShards}});
+    else
+        console.write(facts({{"written to", job->folder},
+                             {"to train on", grouped(static_cast<std::uint64_t>(job->trainingSequences)) + " sequences in "
+                                                 + grouped(static_cast<std::uint64_t>(job->trainingShards)) + " shards"},
+                             {"held out", grouped(static_cast<std::uint64_t>(job->heldOutSequences)) + " sequences"},
+                             {"to run it", job->folder + "/run.sh, where open_lm is installed; see README.md beside it"}}));
+    return Exit::Done;
+}
+
 Result<Exit> run(const Options &options, Environment &environment)
 {
     const auto recipe = recipeFrom(options.training, environment.options);
     if (!recipe)
         return propagate(recipe);
+    if (!options.training.exportJob().empty())
+        return writeJob(*recipe, options.training.exportJob(), environment);
     Console &console = environment.console;
     warnUntrained(*recipe, console);
     Reporter reporter(console, totalSteps(*recipe));

@@ -1,3 +1,4 @@
+#include "checkpoint/adapterfile.h"
 #include "checkpoint/description.h"
 #include "checkpoint/gguf.h"
 #include "checkpoint/llama2c.h"
@@ -62,6 +63,10 @@ Result<CheckpointPtr> openFile(const fs::path &file)
     case FileKind::Gguf: return created(readGguf(*mapped));
     case FileKind::Llama2c: return created(readLlama2c(*mapped));
     case FileKind::Safetensors:
+        if (adapterFileAt(file))
+            return fail(ErrorCode::Unsupported, "this is a SUPRA adapter, not a whole model", file.string(),
+                        "open it with the model it was made for: MODEL@adapter=" + file.filename().string());
+        break;
     case FileKind::TorchZip: break;
     }
     return assemble(file, folderOf(file), readWeights(file));

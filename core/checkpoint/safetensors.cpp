@@ -88,18 +88,29 @@ Result<void> refuseHoles(const std::vector<StoredTensor> &tensors, std::uint64_t
 
 } // namespace
 
+Result<std::map<std::string, std::string>> readSafetensorsMetadata(const MappedFile &file)
+{
+    const Result<std::string_view> text = headerText(file);
+    if (!text)
+        return propagate(text);
+    Result<SafetensorsHeader> header = parseSafetensorsHeader(*text, file.path());
+    if (!header)
+        return propagate(header);
+    return std::move(header->metadata);
+}
+
 Result<std::vector<StoredTensor>> readSafetensors(const MappedFilePtr &file)
 {
     const Result<std::string_view> text = headerText(*file);
     if (!text)
         return propagate(text);
-    Result<std::vector<HeaderEntry>> entries = parseSafetensorsHeader(*text, file->path());
-    if (!entries)
-        return propagate(entries);
+    Result<SafetensorsHeader> header = parseSafetensorsHeader(*text, file->path());
+    if (!header)
+        return propagate(header);
     const std::uint64_t dataStart = kLengthBytes + text->size();
     std::vector<StoredTensor> tensors;
-    tensors.reserve(entries->size());
-    for (HeaderEntry &entry : *entries) {
+    tensors.reserve(header->entries.size());
+    for (HeaderEntry &entry : header->entries) {
         Result<StoredTensor> tensor = placed(entry, file, dataStart);
         if (!tensor)
             return propagate(tensor);

@@ -29,7 +29,7 @@ class HeaderHandler : public nlohmann::json::json_sax_t {
 public:
     explicit HeaderHandler(const std::filesystem::path &file) : m_file(file) {}
 
-    std::vector<HeaderEntry> takeEntries() { return std::move(m_entries); }
+    SafetensorsHeader take() { return {std::move(m_entries), std::move(m_metadata)}; }
     const Error &error() const { return m_error; }
 
     bool null() override { return scalar("null"); }
@@ -64,6 +64,7 @@ private:
     std::unordered_set<std::string> m_fields; ///< of the current tensor, or keys of the metadata
     HeaderEntry m_entry;
     std::vector<HeaderEntry> m_entries;
+    std::map<std::string, std::string> m_metadata;
     Error m_error;
 };
 
@@ -104,8 +105,10 @@ bool HeaderHandler::number_unsigned(number_unsigned_t value)
 
 bool HeaderHandler::string(string_t &value)
 {
-    if (m_place == Place::Metadata)
+    if (m_place == Place::Metadata) {
+        m_metadata[m_field] = std::move(value);
         return true;
+    }
     if (m_place != Place::Tensor || m_field != "dtype")
         return scalar("a string");
     const std::optional<DType> type = typeNamed(value);
@@ -207,12 +210,12 @@ bool HeaderHandler::parse_error(std::size_t position, const std::string &, const
 
 } // namespace
 
-Result<std::vector<HeaderEntry>> parseSafetensorsHeader(std::string_view json, const std::filesystem::path &file)
+Result<SafetensorsHeader> parseSafetensorsHeader(std::string_view json, const std::filesystem::path &file)
 {
     HeaderHandler handler(file);
     if (!nlohmann::json::sax_parse(json.begin(), json.end(), &handler))
         return tl::unexpected<Error>(handler.error());
-    return handler.takeEntries();
+    return handler.take();
 }
 
 } // namespace lens

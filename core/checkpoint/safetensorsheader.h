@@ -4,6 +4,8 @@
 
 #include "checkpoint/storedtensor.h"
 
+#include <map>
+#include <string>
 #include <string_view>
 
 namespace lens {
@@ -14,7 +16,12 @@ struct HeaderEntry {
     std::uint64_t end = 0;
 };
 
+struct SafetensorsHeader {
+    std::vector<HeaderEntry> entries;
+    std::map<std::string, std::string> metadata;
+};
+
 /// Checks the shape of the JSON, types and ranks; not whether ranges fit shapes or the file. `file` is for errors.
-Result<std::vector<HeaderEntry>> parseSafetensorsHeader(std::string_view json, const std::filesystem::path &file);
+Result<SafetensorsHeader> parseSafetensorsHeader(std::string_view json, const std::filesystem::path &file);
 
 } // namespace lens

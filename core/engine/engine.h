@@ -76,7 +76,9 @@ Result<ModelInfo> inspectModel(const std::string &path);
 Result<MemoryEstimate> estimateMemory(const ModelInfo &info, const LoadOptions &options);
 
 /// `specification` is a path, or a path followed by "@supra", "@t2r" or "@linear", each with options after colons
-/// ("model.gguf@supra:retnet:identity:seed=3"): converted in memory after loading.
+/// ("model.gguf@supra:retnet:identity:seed=3"): converted in memory after loading. Or "base.gguf@adapter=FILE"; an
+/// adapter by itself (its file, or a folder with adapter.safetensors) is applied to its base, which is looked for beside
+/// it and in the model folders: ErrorCode::NotFound says which one is wanted and where it was looked for.
 Result<LoadedModelPtr> loadModel(const std::string &specification, const LoadOptions &options, std::stop_token stop = {},
                                  const ProgressFn &progress = {});
 
@@ -84,6 +86,10 @@ Result<LoadedModelPtr> loadModel(const std::string &specification, const LoadOpt
 /// not change are shared with `source`.
 Result<LoadedModelPtr> convertModel(const LoadedModelPtr &source, const ConvertOptions &options, std::stop_token stop = {},
                                     const ProgressFn &progress = {});
+
+/// `base` with an adapter file applied (see convert/adapter.h); weights that do not change are shared with it.
+/// ErrorCode::Mismatch when the adapter was trained on a model with another fingerprint.
+Result<LoadedModelPtr> adaptModel(const LoadedModelPtr &base, const std::string &adapterFile);
 
 enum class SaveFormat { SupraLens, OpenLm };
 

@@ -1,5 +1,6 @@
 #include "base/hash.h"
 #include "convert/convert.h"
+#include "engine/adaptedmodel.h"
 #include "engine/engine.h"
 #include "engine/modelfacts.h"
 #include "engine/modeltext.h"
@@ -122,6 +123,30 @@ std::string convertedFingerprint(const std::string &source, const std::string &c
     return hasher.digest();
 }
 
+Result<std::string> baseOf(const std::filesystem::path &adapterFile, const std::vector<std::string> &folders, BaseCheck check,
+                           std::stop_token stop)
+{
+    const auto adapter = readAdapter(adapterFile);
+    return adapter ? findBase(*adapter, adapterFile, folders, check, stop) : propagate(adapter);
+}
+
+/// A checkpoint, one with an adapter, or an adapter whose base is to be found.
+Result<LoadedModelPtr> loadUnconverted(const ModelSpecification &specification, const LoadOptions &options, std::stop_token stop,
+                                       const ProgressFn &progress)
+{
+    const auto adapter = findAdapter(specification.adapter.value_or(specification.model), options.modelFolders);
+    if (!adapter && specification.adapter)
+        return fail(ErrorCode::NotFound, "this is no SUPRA adapter", *specification.adapter, "choose a file that uptraining wrote");
+    if (!adapter)
+        return loadPlain(specification.model, options, stop, progress);
+    const auto base = specification.adapter ? Result<std::string>(specification.model)
+                                            : baseOf(*adapter, options.modelFolders, BaseCheck::Fingerprint, stop);
+    if (!base)
+        return propagate(base);
+    const auto loaded = loadModel(*base, options, stop, progress);
+    return loaded ? adaptModel(*loaded, adapter->string()) : loaded;
+}
+
 } // namespace
 
 std::vector<PluginInfo> listPlugins(const std::vector<std::string> &folders)
@@ -136,6 +161,15 @@ Result<ModelInfo> inspectModel(const std::string &path)
         const auto specification = parseSpecification(path);
         if (!specification)
             return propagate(specification);
+        const auto adapter = findAdapter(specification->adapter.value_or(specification->model), {});
+        if (specification->adapter && !adapter)
+            return fail(ErrorCode::NotFound, "this is no SUPRA adapter", *specification->adapter, "choose a file that uptraining wrote");
+        if (specification->adapter)
+            return inspectAdapted(specification->model, *adapter);
+        if (adapter) {
+            const auto base = baseOf(*adapter, {}, BaseCheck::Headers, {});
+            return base ? inspectAdapted(*base, *adapter) : propagate(base);
+        }
         ArchitectureRegistry registry = ArchitectureRegistry::withBuiltins();
         const auto source = openSource(specification->model, {}, registry);
         if (!source)
@@ -163,7 +197,7 @@ Result<LoadedModelPtr> loadModel(const std::string &specification, const LoadOpt
         if (!parsed)
             return propagate(parsed);
         if (!parsed->conversion)
-            return loadPlain(parsed->model, options, stop, progress);
+            return loadUnconverted(*parsed, options, stop, progress);
         const auto source = loadModel(parsed->model, options, stop, progress);
         if (!source)
             return source;

@@ -22,7 +22,7 @@ constexpr std::array tokenizerFiles = {
 Result<fs::path> originalPath(const std::string &specification)
 {
     auto parsed = parseSpecification(specification);
-    while (parsed && parsed->conversion)
+    while (parsed && (parsed->conversion || parsed->adapter))
         parsed = parseSpecification(std::string(parsed->model));
     if (!parsed)
         return propagate(parsed);

@@ -33,6 +33,7 @@ struct ModelInfo {
     std::string licence;        ///< as the file states it; empty when it does not
     std::string origin;         ///< "converted from <fingerprint>, SUPRA, ..."; empty for models as they were loaded
     bool untrained = false;     ///< converted and not uptrained: it talks nonsense
+    std::string base;           ///< of an adapted model: the specification of its base; else empty
 
     std::int64_t layerCount = 0, hiddenSize = 0, heads = 0, kvHeads = 0, keyDim = 0, valueDim = 0, feedForward = 0;
     std::int64_t vocabulary = 0;
@@ -40,6 +41,7 @@ struct ModelInfo {
     std::uint64_t parameters = 0;
     std::uint64_t fileBytes = 0;
     std::uint64_t weightBytes = 0;        ///< in memory, in the chosen dtype
+    std::uint64_t sharedBytes = 0;        ///< of an adapted model: so much of it is in its base's memory
     std::uint64_t kvBytesPerToken = 0;    ///< what softmax layers add per token; 0 for purely recurrent models
     std::uint64_t stateBytes = 0;         ///< constant part: recurrent states, batch 1
 

@@ -226,6 +226,8 @@ Result<void> validate(const Recipe &recipe)
         return wrong("training computes in float32 or bfloat16");
     if (recipe.saveDtype != "float32" && recipe.saveDtype != "bfloat16" && recipe.saveDtype != "float16")
         return wrong("weights are saved as float32, bfloat16 or float16");
+    if (recipe.adapterStorage != "float32" && recipe.adapterStorage != "float16" && recipe.adapterStorage != "int8")
+        return wrong("adapters are saved as float32, float16 or int8");
     if (recipe.checkpointEvery < 0 || recipe.keepCheckpoints < 1 || recipe.evaluateEvery < 0 || recipe.evaluationTokens < 1
         || recipe.sampleEvery < 0 || recipe.sampleTokens < 1)
         return wrong("intervals must not be negative, and at least one checkpoint is kept");
@@ -250,7 +252,8 @@ nlohmann::json toJson(const Recipe &recipe)
                            {"weight_decay", adam.weightDecay}, {"clip", adam.clip}}},
             {"lora", {{"rank", recipe.lora.rank}, {"alpha", recipe.lora.alpha}, {"targets", recipe.lora.targets}}},
             {"learn_decay", recipe.learnDecay}, {"learn_scale", recipe.learnScale}, {"dtype", recipe.dtype},
-            {"save_dtype", recipe.saveDtype}, {"device", recipe.device}, {"recompute", recipe.recompute}, {"seed", recipe.seed},
+            {"save_dtype", recipe.saveDtype}, {"adapter_storage", recipe.adapterStorage}, {"device", recipe.device},
+            {"recompute", recipe.recompute}, {"seed", recipe.seed},
             {"checkpoint_every", recipe.checkpointEvery}, {"keep_checkpoints", recipe.keepCheckpoints},
             {"evaluate_every", recipe.evaluateEvery}, {"evaluation_tokens", recipe.evaluationTokens},
             {"sample_every", recipe.sampleEvery}, {"sample_prompt", recipe.samplePrompt},
@@ -266,7 +269,8 @@ Result<Recipe> recipeFromJson(const nlohmann::json &json, const std::string &whe
         return propagate(read);
     fields("sequence_length", recipe.sequenceLength)("batch", recipe.batch)("micro_batch", recipe.microBatch);
     fields("learn_decay", recipe.learnDecay)("learn_scale", recipe.learnScale)("dtype", recipe.dtype);
-    fields("save_dtype", recipe.saveDtype)("device", recipe.device)("recompute", recipe.recompute)("seed", recipe.seed);
+    fields("save_dtype", recipe.saveDtype)("adapter_storage", recipe.adapterStorage)("device", recipe.device);
+    fields("recompute", recipe.recompute)("seed", recipe.seed);
     fields("checkpoint_every", recipe.checkpointEvery)("keep_checkpoints", recipe.keepCheckpoints);
     fields("evaluate_every", recipe.evaluateEvery)("evaluation_tokens", recipe.evaluationTokens);
     fields("sample_every", recipe.sampleEvery)("sample_prompt", recipe.samplePrompt)("sample_tokens", recipe.sampleTokens);
@@ -274,6 +278,12 @@ Result<Recipe> recipeFromJson(const nlohmann::json &json, const std::string &whe
     if (auto read = fields.finish(); !read)
         return propagate(read);
     return recipe;
+}
+
+bool makesAdapter(const Recipe &recipe)
+{
+    return std::none_of(recipe.stages.begin(), recipe.stages.end(),
+                        [](const TrainingStage &stage) { return stage.trainable == Trainable::All; });
 }
 
 std::int64_t totalSteps(const Recipe &recipe)

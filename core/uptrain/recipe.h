@@ -85,6 +85,7 @@ struct Recipe {
     bool learnScale = false;            ///< a scale per channel behind the GroupNorm, folded into the output projection
     std::string dtype = "float32";      ///< of the computation: float32 or bfloat16; master weights are float32
     std::string saveDtype = "float32";  ///< of the result's weights: float32, bfloat16 or float16
+    std::string adapterStorage = "float16";  ///< of a result that is an adapter: float32, float16 or int8
     std::string device = "auto";
     bool recompute = false;             ///< activations of a block are computed again for its backward pass
     std::uint64_t seed = 0;
@@ -107,6 +108,9 @@ Result<void> validate(const Recipe &recipe);
 nlohmann::json toJson(const Recipe &recipe);
 /// Missing keys take their defaults; unknown ones and wrong types are ErrorCode::Malformed.
 Result<Recipe> recipeFromJson(const nlohmann::json &json, const std::string &where);
+
+/// No stage trains all weights, so that the result is an adapter to the unchanged base.
+bool makesAdapter(const Recipe &recipe);
 
 /// Steps of all stages.
 std::int64_t totalSteps(const Recipe &recipe);

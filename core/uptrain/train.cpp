@@ -4,6 +4,7 @@
 #include "checkpoint/writer.h"
 #include "tensor/torchbridge.h"
 #include "uptrain/trainer.h"
+#include "uptrain/trainingcorpus.h"
 
 #include <filesystem>
 #include <nlohmann/json.hpp>
@@ -21,6 +22,7 @@ Recipe comparable(Recipe recipe)
     recipe.out.clear();
     recipe.device = defaults.device;
     recipe.saveDtype = defaults.saveDtype;
+    recipe.adapterStorage = defaults.adapterStorage;
     recipe.microBatch = defaults.microBatch;
     recipe.recompute = defaults.recompute;
     recipe.data.cacheFolder.clear();
@@ -66,22 +68,12 @@ Result<void> prepareFolder(const Recipe &recipe, ResumeMode mode)
     return writeFileAtomically(file, toJson(recipe).dump(1) + "\n");
 }
 
-Result<PackedCorpus> openCorpus(const Recipe &recipe, const Tokenizer &tokenizer, std::stop_token stop, const ProgressFn &progress)
-{
-    const TrainingData &data = recipe.data;
-    const auto tokens = TokenCache::open({data.files, data.textField, data.separator, data.cacheFolder}, tokenizer,
-                                         fingerprint(tokenizer), stop, progress);
-    if (!tokens)
-        return propagate(tokens);
-    return PackedCorpus::create(*tokens, data.heldOut, recipe.sequenceLength, recipe.seed);
-}
-
 Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_token stop, const ProgressFn &progress)
 {
     auto models = openTrainingModels(recipe, stop, progress);
     if (!models)
         return propagate(models);
-    auto corpus = openCorpus(recipe, *models->tokenizer, stop, progress);
+    auto corpus = openTrainingCorpus(recipe, *models->tokenizer, stop, progress);
     if (!corpus)
         return propagate(corpus);
     const CheckpointFolder checkpoints(fs::path(recipe.out) / "checkpoints", recipe.keepCheckpoints);

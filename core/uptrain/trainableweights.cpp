@@ -187,13 +187,40 @@ Result<void> TrainableWeights::assign(const NamedTensors &masters, const std::st
     return {};
 }
 
+DecoderConfig TrainableWeights::trainedConfig(const std::string &origin) const
+{
+    DecoderConfig config = m_config;
+    config.untrained = false;
+    config.origin = origin;
+    for (std::size_t i = 0; i < config.layers.size(); ++i) {
+        const auto slope = m_masters.find(mixerName(i) + ".log_slope");
+        if (slope == m_masters.end())
+            continue;
+        const at::Tensor slopes = slope->second.detach().to(at::kCPU, at::kDouble).exp().contiguous();
+        config.layers[i].slopes.assign(slopes.const_data_ptr<double>(), slopes.const_data_ptr<double>() + slopes.numel());
+    }
+    return config;
+}
+
+Result<SupraAdapter> TrainableWeights::adapter(const std::string &origin) const
+{
+    return guarded("training", [&]() -> Result<SupraAdapter> {
+        const c10::NoGradGuard noGrad;
+        SupraAdapter adapter;
+        adapter.config = trainedConfig(origin);
+        adapter.loraScale = m_loraScale;
+        for (const auto &[name, master] : m_masters)
+            if (!name.ends_with(".log_slope"))
+                adapter.tensors[name] = master.detach().to(at::kCPU, at::kFloat, false, true);
+        return adapter;
+    });
+}
+
 Result<std::shared_ptr<const Decoder>> TrainableWeights::folded(at::ScalarType dtype, const std::string &origin) const
 {
     return guarded("training", [&]() -> Result<std::shared_ptr<const Decoder>> {
         const c10::NoGradGuard noGrad;
-        DecoderConfig config = m_config;
-        config.untrained = false;
-        config.origin = origin;
+        DecoderConfig config = trainedConfig(origin);
         NamedTensors weights;
         for (const auto &[name, shape] : requiredTensors(config))
             weights[name] = merged(name);
@@ -206,10 +233,6 @@ Result<std::shared_ptr<const Decoder>> TrainableWeights::folded(at::ScalarType d
             if (const auto scale = m_masters.find(mixerName(i) + ".scale"); scale != m_masters.end()) {
                 at::Tensor &out = weights.at(mixerName(i) + ".out.weight");
                 out = out.to(at::kFloat) * scale->second.unsqueeze(0);
-            }
-            if (const auto slope = m_masters.find(mixerName(i) + ".log_slope"); slope != m_masters.end()) {
-                const at::Tensor slopes = slope->second.to(at::kDouble).exp().contiguous();
-                config.layers[i].slopes.assign(slopes.const_data_ptr<double>(), slopes.const_data_ptr<double>() + slopes.numel());
             }
         }
         for (auto &[name, weight] : weights)

@@ -7,6 +7,7 @@
 //   layers.N.mixer.scale [H*dv]    behind the GroupNorm; folded into the output projection when done
 #pragma once
 
+#include "convert/adapter.h"
 #include "model/decoder.h"
 #include "uptrain/recipe.h"
 
@@ -44,12 +45,16 @@ public:
     /// The decoder as a model of its own: changes merged, scales and decays folded in, in `dtype`.
     Result<std::shared_ptr<const Decoder>> folded(at::ScalarType dtype, const std::string &origin) const;
 
+    /// What was trained as an adapter; what it says of its base is left empty. For recipes that makesAdapter() is true of.
+    Result<SupraAdapter> adapter(const std::string &origin) const;
+
 private:
     void addMaster(const std::string &name, const at::Tensor &value);
     void addLayerMasters(const Recipe &recipe, at::Generator generator);
     void addLora(const std::string &projection, const Recipe &recipe, at::Generator generator);
     at::Tensor merged(const std::string &name) const;
     NamedTensors assembled() const;
+    DecoderConfig trainedConfig(const std::string &origin) const;
 
     DecoderConfig m_config;
     NamedTensors m_frozen;   // every weight of the decoder that has no master of its own

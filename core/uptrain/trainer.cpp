@@ -29,6 +29,15 @@ private:
     std::chrono::steady_clock::time_point m_start = std::chrono::steady_clock::now();
 };
 
+/// What was trained, without the path it lay under: the result may go elsewhere.
+std::string describeStart(const TrainingRun &run)
+{
+    if (!run.recipe.scratch.empty())
+        return "from scratch, seed " + std::to_string(run.recipe.seed);
+    const std::optional<ModelInfo> &base = run.models.base;
+    return base ? base->name + run.models.loaded->info().path.substr(base->path.size()) : run.models.loaded->info().name;
+}
+
 class FiniteLayers final : public ProbeSink {
 public:
     bool wants(ProbeKind kind, std::int64_t) const override { return kind == ProbeKind::MixerOut || kind == ProbeKind::Hidden; }
@@ -295,12 +304,27 @@ Result<void> Trainer::writeCheckpoint()
 
 Result<void> Trainer::exportTo(const std::string &folder)
 {
-    const std::string source = m_run.recipe.scratch.empty() ? m_run.recipe.model : "from scratch, seed " + std::to_string(m_run.recipe.seed);
-    const auto decoder = m_weights.folded(scalarType(m_run.recipe.saveDtype),
-                                          "trained on " + std::to_string(m_position.tokens) + " tokens: " + source);
+    const std::string origin = "trained on " + std::to_string(m_position.tokens) + " tokens: " + describeStart(m_run);
+    if (makesAdapter(m_run.recipe) && m_run.models.base)
+        return exportAdapter(origin, folder);
+    const auto decoder = m_weights.folded(scalarType(m_run.recipe.saveDtype), origin);
     if (!decoder)
         return propagate(decoder);
     return saveTrained(*decoder, m_run.models, m_run.recipe, folder);
+}
+
+Result<void> Trainer::exportAdapter(const std::string &origin, const std::string &folder)
+{
+    auto adapter = m_weights.adapter(origin);
+    if (!adapter)
+        return propagate(adapter);
+    const auto error = saveTrainedAdapter(std::move(*adapter), *m_run.models.base, m_run.recipe, folder);
+    if (!error)
+        return propagate(error);
+    if (*error > 0)
+        m_log.record(TrainingNotice{m_position.step, "the adapter is stored as " + m_run.recipe.adapterStorage
+                                    + "; the largest error this causes is " + std::to_string(*error) + " of a tensor's largest number"});
+    return {};
 }
 
 void Trainer::reportProgress() const

@@ -50,6 +50,7 @@ private:
     Result<void> sample(std::stop_token stop);
     Result<void> writeCheckpoint();
     Result<void> exportTo(const std::string &folder);
+    Result<void> exportAdapter(const std::string &origin, const std::string &folder);
     void reportProgress() const;
 
     TrainingRun m_run;

@@ -1,5 +1,6 @@
 #include "uptrain/trainingmodels.h"
 
+#include "checkpoint/adapterfile.h"
 #include "convert/convert.h"
 #include "convert/export.h"
 #include "engine/specification.h"
@@ -89,6 +90,9 @@ Result<TrainingModels> openExisting(const Recipe &recipe, std::stop_token stop, 
         return propagate(start);
     TrainingModels models;
     models.loaded = *start;
+    const auto inner = parseSpecification(specification->model);
+    if (inner && !inner->conversion && (*source)->info().base.empty())
+        models.base = (*source)->info();
     auto decoder = decoderOf((*start)->model(), recipe.model);
     if (!decoder)
         return propagate(decoder);
@@ -172,15 +176,34 @@ Result<TrainingModels> openTrainingModels(const Recipe &recipe, std::stop_token 
     return models;
 }
 
+Result<double> saveTrainedAdapter(SupraAdapter adapter, const ModelInfo &base, const Recipe &recipe, const std::string &folder)
+{
+    const auto storage = parseAdapterStorage(recipe.adapterStorage);
+    if (!storage)
+        return propagate(storage);
+    std::error_code error;
+    fs::create_directories(folder, error);
+    if (error)
+        return fail(ErrorCode::Io, "the folder cannot be made: " + error.message(), folder, "choose another folder");
+    fs::path path = fs::absolute(base.path, error).lexically_normal();
+    if (!path.has_filename())
+        path = path.parent_path();
+    adapter.baseFingerprint = base.fingerprint;
+    adapter.baseName = base.name;
+    adapter.baseHint = path.filename().string();
+    return writeAdapter(fs::path(folder) / adapterFileName, adapter, *storage);
+}
+
 Result<void> saveTrained(const std::shared_ptr<const Decoder> &decoder, const TrainingModels &models, const Recipe &recipe,
-                         const std::string &folder)
+                         const std::string &folder, SaveFormat format)
 {
     if (models.loaded) {
         ModelInfo info = models.loaded->info();
         return saveModel(LoadedModel(std::move(info), decoder, models.tokenizer, models.loaded->chatTemplate()), folder,
-                         SaveFormat::SupraLens);
+                         format);
     }
-    if (auto written = exportNative(*decoder, folder); !written)
+    const auto written = format == SaveFormat::OpenLm ? exportOpenLm(*decoder, folder) : exportNative(*decoder, folder);
+    if (!written)
         return written;
     return copyTokenizerFile(recipe.tokenizer, folder);
 }
