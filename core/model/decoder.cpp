@@ -4,6 +4,7 @@
 #include "mixer/linearmixer.h"
 #include "mixer/softmaxmixer.h"
 #include "model/feedforward.h"
+#include "model/recomputation.h"
 #include "model/weightfacts.h"
 #include "model/weightloader.h"
 #include "tensor/torchbridge.h"
@@ -117,6 +118,8 @@ struct Decoder::Block {
     Norm mixerNorm, feedForwardNorm;
     std::unique_ptr<const SequenceMixer> mixer;
     FeedForward feedForward;
+
+    at::Tensor forward(at::Tensor x, SequenceState &state, const MixerCall &call) const;
 };
 
 struct Decoder::Parts {
@@ -237,6 +240,30 @@ ModelState Decoder::initialState(std::int64_t batch) const
     return ModelState(std::move(layers));
 }
 
+at::Tensor Decoder::Block::forward(at::Tensor x, SequenceState &state, const MixerCall &call) const
+{
+    const at::Tensor input = mixerNorm(x);
+    if (wanted(call.probe, ProbeKind::MixerIn, call.layer))
+        call.probe->offer(ProbeKind::MixerIn, call.layer, input);
+    x = x + mixer->forward(input, state, call);
+    x = x + feedForward(feedForwardNorm(x));
+    if (wanted(call.probe, ProbeKind::Hidden, call.layer))
+        call.probe->offer(ProbeKind::Hidden, call.layer, x);
+    return x;
+}
+
+at::Tensor Decoder::recomputedBlock(const Block &block, const at::Tensor &x, const MixerCall &call)
+{
+    const auto run = [&block, call](const at::Tensor &input, bool again) {
+        MixerCall own = call;
+        if (again)
+            own.probe = nullptr;
+        const auto state = block.mixer->initialState(input.size(0));
+        return block.forward(input, *state, own);
+    };
+    return recomputed(run, x);
+}
+
 at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const
 {
     const Parts &parts = *m_parts;
@@ -247,13 +274,8 @@ at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const F
     for (std::size_t i = 0; i < parts.blocks.size(); ++i) {
         const Block &block = parts.blocks[i];
         const MixerCall call{static_cast<std::int64_t>(i), state.position(), options.execution, options.probe};
-        const at::Tensor input = block.mixerNorm(x);
-        if (wanted(options.probe, ProbeKind::MixerIn, call.layer))
-            options.probe->offer(ProbeKind::MixerIn, call.layer, input);
-        x = x + block.mixer->forward(input, state.layer(i), call);
-        x = x + block.feedForward(block.feedForwardNorm(x));
-        if (wanted(options.probe, ProbeKind::Hidden, call.layer))
-            options.probe->offer(ProbeKind::Hidden, call.layer, x);
+        x = options.recompute && at::GradMode::is_enabled() ? recomputedBlock(block, x, call)
+                                                            : block.forward(x, state.layer(i), call);
     }
     state.advance(tokens.size(1));
     if (options.logits == LogitsWanted::None)

@@ -51,6 +51,8 @@ private:
 
     Decoder(DecoderConfig config, NamedTensors weights, std::unique_ptr<Parts> parts);
 
+    static at::Tensor recomputedBlock(const Block &block, const at::Tensor &x, const MixerCall &call);
+
     DecoderConfig m_config;
     NamedTensors m_weights;
     std::unique_ptr<Parts> m_parts;

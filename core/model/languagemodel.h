@@ -21,8 +21,8 @@ struct ForwardOptions {
     Execution execution;
     ProbeSink *probe = nullptr;
 
-    /// Only under autograd, from position 0: blocks keep no activations and compute them again in the backward pass. The
-    /// state is then not advanced beyond its position.
+    /// Only under autograd, from position 0: blocks keep no activations and compute them again in the backward pass, until
+    /// which the model must live. The state's layers are left as they are.
     bool recompute = false;
 };
 
@@ -40,7 +40,7 @@ public:
 
     /// Prefill and decode in one call: tokens [B,T] int64 on the model's device, T >= 1. Advances `state` by T.
     /// Logits are float32. Under autograd the call starts at position 0 and leaves a state that is not to be continued:
-    /// training runs whole sequences. Throws c10::Error (out of memory, ids out of range); callers wrap it in guarded().
+    /// training runs whole sequences. Throws c10::Error (out of memory, ids out of range): callers wrap it in guarded().
     virtual at::Tensor forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const = 0;
 };
 
