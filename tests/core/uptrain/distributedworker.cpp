@@ -80,7 +80,7 @@ int main(int count, char **values)
     Problem problem;
     if (group->rank() > 0)
         for (at::Tensor &weight : problem.all)
-            weight.mutable_data().zero_();
+            weight.detach().zero_();
     valueOf(group->broadcast(problem.all));
 
     NamedTensors own;
@@ -94,7 +94,7 @@ int main(int count, char **values)
         step = loaded->position.step;
         NamedTensors state;
         for (const auto &[name, weight] : loaded->masters)
-            problem.weights.at(name).mutable_data().copy_(weight);
+            problem.weights.at(name).detach().copy_(weight);
         for (const auto &[name, whole] : loaded->optimiser)
             state[name] = group->ownRows(whole);
         valueOf(optimiser.assign(state, "checkpoint"));
@@ -108,9 +108,10 @@ int main(int count, char **values)
             weight.mutable_grad() = at::Tensor();
         const at::Tensor loss = problem.loss(step, first, last - first);
         valueOf(group->summedBackward(problem.all, [&] { loss.backward(); }));
-        for (auto &[name, rows] : own)
-            rows.mutable_grad() = group->ownRows(problem.weights.at(name).grad());
-        optimiser.step(0.01);
+        NamedTensors gradients;
+        for (const auto &[name, rows] : own)
+            gradients[name] = group->ownRows(problem.weights.at(name).grad());
+        optimiser.step(0.01, gradients);
         valueOf(group->shareRows(problem.all));
         const at::Tensor total = loss.detach().to(at::kDouble);
         valueOf(group->sum(total));
