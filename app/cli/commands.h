@@ -14,6 +14,7 @@ void addProbe(CommandLine &line);
 void addConvert(CommandLine &line);
 void addUptrain(CommandLine &line);
 void addTrainTokenizer(CommandLine &line);
+void addSample(CommandLine &line);
 void addBench(CommandLine &line);
 void addWorkspace(CommandLine &line);
 void addDevices(CommandLine &line);
@@ -22,7 +23,7 @@ void addPlugins(CommandLine &line);
 inline void addAllCommands(CommandLine &line)
 {
     for (const auto add : {addInfo, addTokenize, addGenerate, addCompare, addDump, addProbe, addConvert, addUptrain,
-                           addTrainTokenizer, addBench, addWorkspace, addDevices, addPlugins})
+                           addTrainTokenizer, addSample, addBench, addWorkspace, addDevices, addPlugins})
         add(line);
 }
 
