@@ -206,18 +206,18 @@ Result<Exit> run(const Options &options, Environment &environment)
     Result<SamplePlan> plan = makePlan(options);
     if (!plan)
         return propagate(plan);
-    Result<LineAppender> file =
-        LineAppender::open(options.out, options.resume ? LineAppender::Mode::Resume : LineAppender::Mode::Create);
-    if (!file)
-        return propagate(file);
-    if (const Result<void> read = options.resume ? plan->leaveOut(options.out) : Result<void>(); !read)
-        return propagate(read);
     ModelLoader loader(environment);
     const Result<LoadedModelPtr> model = loader.load(options.model);
     if (!model)
         return propagate(model);
     if (const Result<void> fit = checkModel(**model, options); !fit)
         return propagate(fit);
+    Result<LineAppender> file =
+        LineAppender::open(options.out, options.resume ? LineAppender::Mode::Resume : LineAppender::Mode::Create);
+    if (!file)
+        return propagate(file);
+    if (const Result<void> read = options.resume ? plan->leaveOut(options.out) : Result<void>(); !read)
+        return propagate(read);
 
     Sampling sampling(**model, options, *file, environment);
     const Result<void> sampled = sampling.run(*plan);

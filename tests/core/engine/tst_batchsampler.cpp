@@ -2,8 +2,10 @@
 #include "engine/batchdraw.h"
 #include "engine/batchsampler.h"
 #include "engine/sampler.h"
+#include "model/languagemodel.h"
 
 #include <QtTest>
+#include <c10/core/GradMode.h>
 #include <cmath>
 #include <map>
 
@@ -73,6 +75,8 @@ private Q_SLOTS:
     void eachRowAsAlone_data();
     void eachRowAsAlone();
     void batchSizeDoesNotMatter();
+    void bfloat16RowsAsAlone_data();
+    void bfloat16RowsAsAlone();
     void drawsLikeTheSampler_data();
     void drawsLikeTheSampler();
     void drawsByProbability();
@@ -130,6 +134,41 @@ void TestBatchSampler::batchSizeDoesNotMatter()
             for (const auto &[row, sample] : sample(*model, part, options))
                 QCOMPARE(sample.ids, together.at(begin + row).ids);
         }
+    }
+}
+
+void TestBatchSampler::bfloat16RowsAsAlone_data()
+{
+    QTest::addColumn<QByteArray>("name");
+    QTest::newRow("grouped heads") << QByteArray("gguf_f16/model.gguf");
+    QTest::newRow("sliding window") << QByteArray("hf_mistral_window");
+}
+
+void TestBatchSampler::bfloat16RowsAsAlone()
+{
+    QFETCH(QByteArray, name);
+    LoadOptions options;
+    options.device = "cpu";
+    options.dtype = "bfloat16";
+    const auto loaded = loadModel(std::string(SUPRALENS_TEST_DATA "/models/") + name.toStdString(), options);
+    QVERIFY(loaded.has_value());
+    const LanguageModel &model = *(*loaded)->model();
+    constexpr std::int64_t rows = 3, tokens = 40;
+    const at::Tensor ids = (at::arange(rows * tokens, at::kLong) * 31 + 7).remainder((*loaded)->info().vocabulary)
+                               .view({rows, tokens});
+    const auto logits = [&](const at::Tensor &batch) {
+        const c10::NoGradGuard noGrad;
+        ModelState state = model.initialState(batch.size(0));
+        std::vector<at::Tensor> columns;
+        for (std::int64_t t = 0; t < tokens; ++t)
+            columns.push_back(model.forward(batch.narrow(1, t, 1), state, {}));
+        return at::cat(columns, 1);
+    };
+    const at::Tensor together = logits(ids);
+    for (std::int64_t row = 0; row < rows; ++row) {
+        const at::Tensor alone = logits(ids.narrow(0, row, 1));
+        const double error = ((together[row] - alone[0]).norm() / alone.norm()).item<double>();
+        QVERIFY2(error < 0.02, QByteArray::number(error));
     }
 }
 
