@@ -13,6 +13,8 @@ namespace lens {
 namespace {
 
 constexpr double ReachPixels = 12;  ///< how far from a curve the mouse still means it
+constexpr double Margin = 0.06;     ///< of a fitted range, above and below
+constexpr double FaintAlpha = 0.35;
 
 double valueAt(const Curve &curve, double x)
 {
@@ -33,6 +35,9 @@ struct LineChart::Impl {
     QString xName, yName;
     int emphasised = -1;
     bool logarithmic = false;
+    bool yLogarithmic = false;
+    bool fitted = false;
+    std::optional<double> lowest;
     bool legend = false;
     bool zoomed = false;
     bool settingRange = false;
@@ -43,7 +48,40 @@ struct LineChart::Impl {
         QCPRange extent(curves.front().x.front(), curves.front().x.back());
         for (const Curve &curve : curves)
             extent.expand({curve.x.front(), curve.x.back()});
+        // One point, or none but at one place, still has room around it.
+        return extent.size() > 0 ? extent : QCPRange(extent.lower - 0.5, extent.upper + 0.5);
+    }
+
+    /// Of all finite values, positive ones on a logarithmic axis; nothing when there are none.
+    std::optional<QCPRange> yExtent() const
+    {
+        std::optional<QCPRange> extent;
+        const auto take = [&](double value) {
+            if (!std::isfinite(value) || (yLogarithmic && value <= 0))
+                return;
+            if (extent)
+                extent->expand(value);
+            else
+                extent = QCPRange(value, value);
+        };
+        for (const Curve &curve : curves)
+            std::for_each(curve.y.begin(), curve.y.end(), take);
+        if (extent && lowest)
+            take(*lowest);
         return extent;
+    }
+
+    QCPRange fittedRange() const
+    {
+        const std::optional<QCPRange> extent = yExtent();
+        if (!extent)
+            return yLogarithmic ? QCPRange(1, 10) : QCPRange(0, 1);
+        if (yLogarithmic) {
+            const double factor = std::max(1.05, std::pow(extent->upper / extent->lower, Margin));
+            return {extent->lower / factor, extent->upper * factor};
+        }
+        const double room = extent->size() > 0 ? extent->size() * Margin : std::max(1e-9, std::abs(extent->upper) * Margin);
+        return {lowest && extent->lower >= *lowest ? *lowest : extent->lower - room, extent->upper + room};
     }
 };
 
@@ -62,11 +100,11 @@ LineChart::LineChart(QWidget *parent) : PlotView(parent), m_impl(std::make_uniqu
             const QFontMetrics metrics(axis->tickLabelFont());
             const double each = horizontal ? metrics.horizontalAdvance(QStringLiteral("0,000")) + 12 : metrics.height() * 1.5;
             const double pixels = horizontal ? axis->axisRect()->width() : axis->axisRect()->height();
-            return valueTicks(lower, upper, tickCapacity(pixels, each), logarithmic && *logarithmic);
+            return valueTicks(lower, upper, tickCapacity(pixels, each), *logarithmic);
         }));
     };
     plot->xAxis->setTicker(values(plot->xAxis, &m_impl->logarithmic, true));
-    plot->yAxis->setTicker(values(plot->yAxis, nullptr, false));
+    plot->yAxis->setTicker(values(plot->yAxis, &m_impl->yLogarithmic, false));
     connect(plot->xAxis, qOverload<const QCPRange &, const QCPRange &>(&QCPAxis::rangeChanged), this,
             [this](const QCPRange &range, const QCPRange &before) {
                 if (m_impl->settingRange || m_impl->curves.empty())
@@ -90,8 +128,9 @@ void LineChart::setAxes(const QString &xName, const QString &yName)
     plot()->yAxis->setLabel(yName);
 }
 
-void LineChart::setCurves(std::vector<Curve> curves)
+void LineChart::setCurves(std::vector<Curve> curves, bool keepView)
 {
+    std::erase_if(curves, [](const Curve &curve) { return curve.x.empty(); });
     m_impl->curves = std::move(curves);
     plot()->clearGraphs();
     for (const Curve &curve : m_impl->curves) {
@@ -99,8 +138,10 @@ void LineChart::setCurves(std::vector<Curve> curves)
         graph->setName(curve.name);
         graph->setData(QVector<double>(curve.x.begin(), curve.x.end()), QVector<double>(curve.y.begin(), curve.y.end()), true);
         graph->setAdaptiveSampling(true);
+        if (curve.x.size() == 1)
+            graph->setScatterStyle(QCPScatterStyle(QCPScatterStyle::ssDisc, 5));
     }
-    m_impl->zoomed = false;
+    m_impl->zoomed = m_impl->zoomed && keepView;
     restyle();
     scheduleUpdate();
 }
@@ -122,7 +163,21 @@ void LineChart::setLogarithmic(bool logarithmic)
 
 void LineChart::setYRange(double lower, double upper)
 {
+    m_impl->fitted = false;
     m_impl->yRange = QCPRange(lower, upper);
+}
+
+void LineChart::fitYRange(std::optional<double> lowest)
+{
+    m_impl->fitted = true;
+    m_impl->lowest = lowest;
+}
+
+void LineChart::setYLogarithmic(bool logarithmic)
+{
+    m_impl->yLogarithmic = logarithmic;
+    plot()->yAxis->setScaleType(logarithmic ? QCPAxis::stLogarithmic : QCPAxis::stLinear);
+    scheduleUpdate();
 }
 
 void LineChart::setLegendShown(bool shown)
@@ -177,11 +232,17 @@ void LineChart::restyle()
     plot()->legend->setTextColor(theme().foreground);
     plot()->legend->setBrush(QBrush(theme().background));
     for (int i = 0; i < plot()->graphCount(); ++i) {
-        QColor color = curveColor(i);
+        const CurveStyle style = m_impl->curves[std::size_t(i)].style;
+        QColor color = style == CurveStyle::Reference ? theme().muted : curveColor(i);
         const bool thick = i == m_impl->emphasised;
-        if (!thick && m_impl->emphasised >= 0)
+        if (style == CurveStyle::Faint)
+            color.setAlphaF(FaintAlpha);
+        else if (!thick && m_impl->emphasised >= 0)
             color.setAlphaF(0.75f);
-        plot()->graph(i)->setPen(QPen(color, thick ? 2.6 : 1.1));
+        const Qt::PenStyle line = style == CurveStyle::Reference ? Qt::DashLine : Qt::SolidLine;
+        plot()->graph(i)->setPen(QPen(color, thick ? 2.6 : 1.1, line));
+        if (style == CurveStyle::Faint)
+            plot()->graph(i)->removeFromLegend();
         plot()->graph(i)->setLayer(thick ? QStringLiteral("overlay") : QStringLiteral("main"));
     }
 }
@@ -191,7 +252,7 @@ void LineChart::prepare(QSize, double)
     m_impl->settingRange = true;
     if (!m_impl->zoomed && !isEmpty())
         plot()->xAxis->setRange(m_impl->xExtent());
-    plot()->yAxis->setRange(m_impl->yRange);
+    plot()->yAxis->setRange(m_impl->fitted ? m_impl->fittedRange() : m_impl->yRange);
     m_impl->settingRange = false;
     plot()->legend->setVisible(m_impl->legend || isFigure());
 }
@@ -206,7 +267,7 @@ int LineChart::nearestCurve(QPoint position, double *value) const
     for (std::size_t i = 0; i < m_impl->curves.size(); ++i) {
         const double y = valueAt(m_impl->curves[i], x);
         const double distance = std::abs(plot()->yAxis->coordToPixel(y) - position.y());
-        if (distance > closest)
+        if (!(distance <= closest))  // a gap has no distance
             continue;
         closest = distance;
         nearest = int(i);

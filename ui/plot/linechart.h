@@ -9,14 +9,22 @@
 #include <QString>
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 namespace lens {
 
+enum class CurveStyle {
+    Plain,
+    Faint,      ///< behind the others, as measurements behind their mean
+    Reference,  ///< dashed, without a colour of its own
+};
+
 struct Curve {
     QString name;
     double colorPosition = 0;  ///< 0..1, see curveColor()
-    std::vector<double> x, y;  ///< equally many; x grows
+    std::vector<double> x, y;  ///< equally many; x grows; a y that is not finite leaves a gap
+    CurveStyle style = CurveStyle::Plain;
 };
 
 class LineChart : public PlotView {
@@ -27,12 +35,17 @@ public:
     ~LineChart() override;
 
     void setAxes(const QString &xName, const QString &yName);
-    void setCurves(std::vector<Curve> curves);
+    /// Shows all of them, unless the reader has zoomed and `keepView` is wanted.
+    void setCurves(std::vector<Curve> curves, bool keepView = false);
     /// Drawn thick and last; -1 for none.
     void setEmphasised(int curve);
     /// Needs positive x values.
     void setLogarithmic(bool logarithmic);
     void setYRange(double lower, double upper);
+    /// Instead of a fixed range: that of the curves, with `lowest` in it when given.
+    void fitYRange(std::optional<double> lowest = {});
+    /// Values that are not positive are left out.
+    void setYLogarithmic(bool logarithmic);
     void setLegendShown(bool shown);
     QColor curveColor(int curve) const;
 

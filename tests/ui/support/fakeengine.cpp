@@ -196,6 +196,11 @@ Result<LoadedModelPtr> FakeEngine::convert(const LoadedModelPtr &source, const C
     return load(source->info().path + "@supra", {}, stop, progress);
 }
 
+Result<LoadedModelPtr> FakeEngine::adapt(const LoadedModelPtr &base, const std::string &adapterFile)
+{
+    return load(base->info().path + "@adapter=" + adapterFile, {}, {}, {});
+}
+
 Result<void> FakeEngine::save(const LoadedModel &, const std::string &, SaveFormat, std::stop_token, const ProgressFn &)
 {
     return {};

@@ -28,6 +28,7 @@ public:
                                 const ProgressFn &progress) override;
     Result<LoadedModelPtr> convert(const LoadedModelPtr &source, const ConvertOptions &options, std::stop_token stop,
                                    const ProgressFn &progress) override;
+    Result<LoadedModelPtr> adapt(const LoadedModelPtr &base, const std::string &adapterFile) override;
     Result<void> save(const LoadedModel &model, const std::string &folder, SaveFormat format, std::stop_token stop,
                       const ProgressFn &progress) override;
     Result<std::unique_ptr<ColumnEngine>> openColumn(LoadedModelPtr model) override;

@@ -1,0 +1,32 @@
+#include "bridge/trainingapi.h"
+
+#include "engine/engine.h"
+
+namespace lens {
+namespace {
+
+class LocalTrainingEngine : public TrainingEngine {
+public:
+    Result<TrainingEstimate> estimate(const Recipe &recipe) override { return estimateTraining(recipe); }
+
+    Result<TrainingOutcome> train(const Recipe &recipe, ResumeMode mode, const TrainingListener &listener,
+                                  TrainingControl &control, std::stop_token stop) override
+    {
+        return lens::train(recipe, mode, listener, control, stop);
+    }
+
+    std::string fingerprint(const std::string &folder) override
+    {
+        const auto info = inspectModel(folder);
+        return info ? info->fingerprint : std::string();
+    }
+};
+
+} // namespace
+
+std::unique_ptr<TrainingEngine> makeTrainingEngine()
+{
+    return std::make_unique<LocalTrainingEngine>();
+}
+
+} // namespace lens

@@ -1,0 +1,77 @@
+// A new run: model and method, stages, texts, sizes, where it goes; the pre-flight card beside it.
+#pragma once
+
+#include "bridge/trainingcontroller.h"
+#include "uptrain/modelsource.h"
+
+#include <QWidget>
+
+class QCheckBox;
+class QComboBox;
+class QFormLayout;
+class QLineEdit;
+class QSpinBox;
+class QVBoxLayout;
+
+namespace lens {
+
+class DataFiles;
+class ErrorBanner;
+class PreflightCard;
+class StageTable;
+
+class RunForm : public QWidget {
+    Q_OBJECT
+
+public:
+    /// Both must outlive the form.
+    RunForm(ModelLibrary &library, TrainingController &controller, QWidget *parent = nullptr);
+
+    Recipe recipe() const;
+    QString runName() const;
+    /// Fills the form with the choices of another run; name and folder are new ones.
+    void setRecipe(const Recipe &recipe);
+    void choose(quint64 entry) { m_source->choose(entry); }
+    void addFiles(const QStringList &files);
+    void showError(const Error &error);
+
+    PreflightCard &preflight() { return *m_preflight; }
+
+Q_SIGNALS:
+    void startRequested();
+
+private:
+    QWidget *makeForm();
+    QWidget *makeSizes();
+    QWidget *makeMeasurements();
+    QWidget *makePlace();
+    void refresh();
+    void suggestPlace();
+    void followModel();
+    QString problem(const Recipe &recipe) const;
+
+    ModelSource *m_source;
+    StageTable *m_stages;
+    DataFiles *m_files;
+    PreflightCard *m_preflight;
+    ErrorBanner *m_error;
+    QSpinBox *m_length;
+    QSpinBox *m_batch;
+    QComboBox *m_dtype;
+    QLineEdit *m_seed;
+    QSpinBox *m_rank;
+    QCheckBox *m_learnDecay;
+    QCheckBox *m_learnScale;
+    QCheckBox *m_recompute;
+    QSpinBox *m_evaluateEvery;
+    QSpinBox *m_sampleEvery;
+    QSpinBox *m_checkpointEvery;
+    QLineEdit *m_prompt;
+    QLineEdit *m_name;
+    QLineEdit *m_folder;
+    bool m_nameEdited = false;
+    bool m_folderEdited = false;
+    bool m_lengthEdited = false;
+};
+
+} // namespace lens
