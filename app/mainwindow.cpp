@@ -265,9 +265,10 @@ void MainWindow::showInColumn(quint64 entry, int column)
 
 void MainWindow::compareWithConversion(quint64 source, int originalColumn, int convertedColumn)
 {
+    const quint64 base = m_library.baseOf(source);
     if (originalColumn >= 0)
-        m_chat.chooseModel(originalColumn, source);
-    const quint64 converted = m_library.convert(source, ConvertOptions{});
+        m_chat.chooseModel(originalColumn, base ? base : source);
+    const quint64 converted = base ? source : m_library.convert(source, ConvertOptions{});
     if (converted)
         m_chat.chooseModel(qMax(0, convertedColumn), converted);
     showPage(ComparePage);

@@ -51,6 +51,8 @@ Result<LoadedModelPtr> ModelLoader::loadAdapted(const std::string &base, const s
     const Result<ModelSpecification> parsed = parseSpecification(key);
     if (!parsed)
         return propagate(parsed);
+    if (!parsed->adapter)
+        return loadPlain(key);  // a conversion comes after it
     if (const auto known = m_loaded.find(key); known != m_loaded.end())
         return known->second;
     const Result<LoadedModelPtr> source = loadPlain(base);

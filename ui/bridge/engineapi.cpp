@@ -43,6 +43,11 @@ public:
         return convertModel(source, options, stop, progress);
     }
 
+    Result<LoadedModelPtr> adapt(const LoadedModelPtr &base, const std::string &adapterFile) override
+    {
+        return adaptModel(base, adapterFile);
+    }
+
     Result<void> save(const LoadedModel &model, const std::string &folder, SaveFormat format, std::stop_token stop,
                       const ProgressFn &progress) override
     {

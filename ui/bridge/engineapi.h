@@ -30,6 +30,7 @@ public:
                                         std::stop_token stop, const ProgressFn &progress) = 0;
     virtual Result<LoadedModelPtr> convert(const LoadedModelPtr &source, const ConvertOptions &options,
                                            std::stop_token stop, const ProgressFn &progress) = 0;
+    virtual Result<LoadedModelPtr> adapt(const LoadedModelPtr &base, const std::string &adapterFile) = 0;
     virtual Result<void> save(const LoadedModel &model, const std::string &folder, SaveFormat format,
                               std::stop_token stop, const ProgressFn &progress) = 0;
     virtual Result<std::unique_ptr<ColumnEngine>> openColumn(LoadedModelPtr model) = 0;

@@ -1,7 +1,8 @@
 #include "bridge/modellibrary.h"
 
 #include "bridge/format.h"
-#include "engine/modelfolders.h"
+#include "bridge/specificationparts.h"
+#include "checkpoint/adapterfile.h"
 
 #include <QDir>
 #include <QFileInfo>
@@ -14,100 +15,6 @@
 #include <utility>
 
 namespace lens {
-namespace {
-
-/// "stories260K" for "/models/stories260K.bin@supra" becomes "stories260K (SUPRA)".
-/// "MODEL@CONVERSION" in its parts.
-struct SpecificationParts {
-    QString model;
-    std::optional<QString> conversion;
-};
-
-SpecificationParts partsOf(const QString &specification)
-{
-    const qsizetype at = specification.lastIndexOf(QLatin1Char('@'));
-    if (at < 0)
-        return {specification, std::nullopt};
-    return {specification.left(at), specification.mid(at + 1)};
-}
-
-QString nameFromSpecification(const QString &specification)
-{
-    const SpecificationParts parts = partsOf(specification);
-    const QFileInfo file(parts.model);
-    const QString name = file.isDir() ? file.fileName() : file.completeBaseName();
-    return parts.conversion ? QStringLiteral("%1 @%2").arg(name, *parts.conversion) : name;
-}
-
-/// "stories260K (SUPRA)" becomes "stories260K (SUPRA retnet layers=0,1)" for "...@supra:retnet:layers=0,1": two
-/// conversions of one model are told apart by what was chosen for them.
-QString withOptions(const QString &name, const QString &specification)
-{
-    const QString conversion = partsOf(specification).conversion.value_or(QString());
-    const qsizetype options = conversion.indexOf(QLatin1Char(':'));
-    if (options < 0)
-        return name;
-    const QString chosen = conversion.mid(options).replace(QLatin1Char(':'), QLatin1Char(' '));
-    return name.endsWith(QLatin1Char(')')) ? name.chopped(1) + chosen + QLatin1Char(')') : name + chosen;
-}
-
-/// The headers are those of the original; what is known of its conversion before it is made.
-void describeConversion(ModelInfo &info, const QString &specification)
-{
-    const std::optional<QString> conversion = partsOf(specification).conversion;
-    if (!conversion)
-        return;
-    const Result<ConvertOptions> options = parseConversion(conversion->toStdString());
-    if (!options)
-        return;
-    info.untrained = true;
-    info.fingerprint.clear();
-    if (!options->layers.empty()) {
-        info.mixer = "hybrid";
-        return;
-    }
-    info.mixer = options->target == ConversionTarget::Supra ? "supra"
-                 : options->target == ConversionTarget::T2r ? "t2r"
-                                                            : "linear";
-    info.kvBytesPerToken = 0;
-}
-
-bool looksLikeModel(const QFileInfo &file)
-{
-    static const QStringList suffixes{QStringLiteral("gguf"), QStringLiteral("safetensors"), QStringLiteral("pt"),
-                                      QStringLiteral("pth")};
-    if (file.isDir()) {
-        const QDir folder(file.absoluteFilePath());
-        return folder.exists(QStringLiteral("config.json")) || folder.exists(QStringLiteral("model_config.json"));
-    }
-    if (file.suffix() == QLatin1String("bin"))
-        return !file.fileName().startsWith(QLatin1String("tok"));
-    return suffixes.contains(file.suffix());
-}
-
-/// The one file of weights that is all a folder holds; else the folder.
-QString onlyModelIn(const QString &folder)
-{
-    QStringList models;
-    for (const QFileInfo &file : QDir(folder).entryInfoList(QDir::Files, QDir::Name)) {
-        if (looksLikeModel(file))
-            models.append(file.absoluteFilePath());
-    }
-    return models.size() == 1 && !looksLikeModel(QFileInfo(folder)) ? models.first() : folder;
-}
-
-/// With the absolute path of what a name stands for, so that it is known again under any working folder and any name.
-QString absolute(const QString &specification)
-{
-    const QString name = partsOf(specification).model;
-    const Result<std::string> found = resolveModel(name.toStdString(), standardModelFolders());
-    if (!found)
-        return specification;
-    const QString path = QFileInfo(text(*found)).absoluteFilePath();
-    return QDir::cleanPath(QFileInfo(path).isDir() ? onlyModelIn(path) : path) + specification.mid(name.size());
-}
-
-} // namespace
 
 ModelLibrary::ModelLibrary(Engine &engine, QObject *parent) : QObject(parent), m_engine(engine), m_runner(2)
 {
@@ -155,7 +62,7 @@ quint64 ModelLibrary::append(ModelEntry entry)
 
 quint64 ModelLibrary::add(const QString &wanted, bool bundled)
 {
-    const QString specification = absolute(wanted);
+    const QString specification = withAbsolutePath(wanted);
     for (const ModelEntry &known : m_entries) {
         if (known.specification == specification)
             return known.id;
@@ -218,11 +125,13 @@ void ModelLibrary::inspect(quint64 id)
     ModelEntry *entry = find(id);
     entry->state = ModelEntry::State::Inspecting;
     const QString specification = entry->specification;
-    const std::string path = partsOf(specification).model.toStdString();
+    const SpecificationParts parts = partsOf(specification);
+    const bool isConverted = parts.conversion && adapterIn(*parts.conversion).isEmpty();
+    const std::string path = (isConverted ? parts.model : specification).toStdString();
     m_runner.run<ModelInfo>(
         tr("Looking into %1").arg(entry->name),
         [this, path](std::stop_token, const ProgressFn &) { return m_engine.inspect(path); },
-        [this, id, specification](Result<ModelInfo> info) {
+        [this, id, specification, isConverted](Result<ModelInfo> info) {
             ModelEntry *entry = find(id);
             if (!entry || entry->state != ModelEntry::State::Inspecting)
                 return;
@@ -231,13 +140,35 @@ void ModelLibrary::inspect(quint64 id)
                 info->path = specification.toStdString();
                 describeConversion(*info, specification);
                 entry->info = *info;
-                if (!specification.contains(QLatin1Char('@')) && !info->name.empty())
+                if (!isConverted && !info->name.empty())
                     entry->name = text(info->name);
+                entry->error.reset();
             } else {
                 entry->error = info.error();
             }
             Q_EMIT changed(id);
+            if (info && info->base.empty())
+                inspectAdaptersAgain();
         });
+}
+
+void ModelLibrary::inspectAdaptersAgain()
+{
+    std::vector<quint64> waiting;
+    for (const ModelEntry &entry : m_entries) {
+        const bool isMissing = entry.state == ModelEntry::State::Failed && entry.error
+                               && entry.error->code == ErrorCode::NotFound;
+        if (isMissing && adapterFileAt(entry.specification.toStdString()))
+            waiting.push_back(entry.id);
+    }
+    for (const quint64 id : waiting)
+        inspect(id);
+}
+
+quint64 ModelLibrary::baseOf(quint64 id)
+{
+    const ModelEntry *adapted = entry(id);
+    return adapted && adapted->info && !adapted->info->base.empty() ? add(text(adapted->info->base)) : 0;
 }
 
 void ModelLibrary::remove(quint64 id)
@@ -274,17 +205,19 @@ void ModelLibrary::load(quint64 id, const LoadOptions &options)
 
 bool ModelLibrary::loadByConversion(quint64 id, const LoadOptions &options)
 {
-    const SpecificationParts parts = partsOf(find(id)->specification);
-    const auto conversion = parseConversion(parts.conversion.value_or(QString()).toStdString());
-    if (!parts.conversion || !conversion)
+    SpecificationParts parts = partsOf(find(id)->specification);
+    if (!parts.conversion && find(id)->info && !find(id)->info->base.empty())
+        parts = {text(find(id)->info->base), QStringLiteral("adapter=") + parts.model};
+    const QString how = parts.conversion.value_or(QString());
+    if (adapterIn(how).isEmpty() && !parseConversion(how.toStdString()))
         return false;
     const quint64 source = add(parts.model);
     ModelEntry *original = find(source);
     if (original->model) {
-        startConversion(id, original->model, *conversion);
+        startConversion(id, original->model, how);
         return true;
     }
-    m_pending.push_back({id, source, *conversion});
+    m_pending.push_back({id, source, how});
     find(id)->state = ModelEntry::State::Loading;
     Q_EMIT changed(id);
     if (original->state != ModelEntry::State::Loading) {
@@ -328,6 +261,8 @@ void ModelLibrary::finishLoading(quint64 id, Result<LoadedModelPtr> result)
     entry->info = entry->model->info();
     if (!entry->info->name.empty())
         entry->name = withOptions(text(entry->info->name), entry->specification);
+    if (entry->info->sharedBytes > 0)
+        entry->sharedBytes = entry->info->sharedBytes;
     entry->state = ModelEntry::State::Loaded;
     Q_EMIT changed(id);
     Q_EMIT loaded(id);
@@ -338,7 +273,7 @@ void ModelLibrary::finishLoading(quint64 id, Result<LoadedModelPtr> result)
     std::erase_if(m_pending, isReady);
     for (const PendingConversion &pending : ready) {
         if (find(pending.entry))
-            startConversion(pending.entry, model, pending.options);
+            startConversion(pending.entry, model, pending.how);
     }
 }
 
@@ -360,13 +295,15 @@ void ModelLibrary::failLoading(quint64 id, const Error &error)
     }
 }
 
-void ModelLibrary::startConversion(quint64 id, LoadedModelPtr source, const ConvertOptions &options)
+void ModelLibrary::startConversion(quint64 id, LoadedModelPtr source, const QString &how)
 {
     ModelEntry *entry = find(id);
     entry->convertedFrom = source;
     entry->sharedBytes = source->info().weightBytes;
-    startLoading(id, [this, source = std::move(source), options](std::stop_token stop, const ProgressFn &progress) {
-        return m_engine.convert(source, options, stop, progress);
+    const std::string adapter = adapterIn(how).toStdString();
+    const ConvertOptions options = parseConversion(how.toStdString()).value_or(ConvertOptions());
+    startLoading(id, [this, source = std::move(source), adapter, options](std::stop_token stop, const ProgressFn &progress) {
+        return adapter.empty() ? m_engine.convert(source, options, stop, progress) : m_engine.adapt(source, adapter);
     });
 }
 
@@ -414,10 +351,10 @@ quint64 ModelLibrary::convert(quint64 source, const ConvertOptions &options)
     const quint64 id = append(std::move(converted));
     Q_EMIT rememberedChanged();
     if (model) {
-        startConversion(id, model, options);
+        startConversion(id, model, text(toString(options)));
         return id;
     }
-    m_pending.push_back({id, source, options});
+    m_pending.push_back({id, source, text(toString(options))});
     load(source, entry(source)->options);
     return id;
 }

@@ -58,6 +58,8 @@ public:
 
     /// A new entry: `source` converted in memory, as soon as `source` is loaded.
     quint64 convert(quint64 source, const ConvertOptions &options);
+    /// The entry of the model that an adapted one is a change of, added if need be; 0 for other models.
+    quint64 baseOf(quint64 id);
     void save(quint64 id, const QString &folder, SaveFormat format, std::function<void(Result<void>)> done);
 
     /// For the dialog that asks for device and dtype.
@@ -86,19 +88,22 @@ private:
     struct PendingConversion {
         quint64 entry = 0;
         quint64 source = 0;
-        ConvertOptions options;
+        QString how; ///< what follows the '@': a conversion, or "adapter=FILE"
     };
 
     ModelEntry *find(quint64 id);
     int rowOf(quint64 id) const;
     quint64 append(ModelEntry entry);
     void inspect(quint64 id);
-    /// "FILE@supra": loads FILE (shared, when it is loaded anyway) and converts it. False for any other specification.
+    /// Adapters whose base was missing: it may have come.
+    void inspectAdaptersAgain();
+    /// "FILE@supra" and adapters: loads FILE (shared, when it is loaded anyway) and converts it. False for any other
+    /// specification.
     bool loadByConversion(quint64 id, const LoadOptions &options);
     void startLoading(quint64 id, std::function<Result<LoadedModelPtr>(std::stop_token, const ProgressFn &)> work);
     void finishLoading(quint64 id, Result<LoadedModelPtr> result);
     void failLoading(quint64 id, const Error &error);
-    void startConversion(quint64 id, LoadedModelPtr source, const ConvertOptions &options);
+    void startConversion(quint64 id, LoadedModelPtr source, const QString &how);
 
     Engine &m_engine;
     std::vector<ModelEntry> m_entries;

@@ -152,7 +152,9 @@ void ModelDetails::refresh()
     if (entry->progress.total > 0)
         m_progress->setValue(int(1000.0 * double(entry->progress.done) / double(entry->progress.total)));
     m_estimate->setVisible(!loading && !loaded);
-    m_compare->setVisible(softmax);
+    const bool adapted = entry->info && !entry->info->base.empty();
+    m_compare->setVisible(softmax || adapted);
+    m_compare->setText(adapted ? tr("Compare with its base") : tr("Compare with its SUPRA conversion"));
     m_convert->setVisible(softmax);
     m_show->setEnabled(entry->state != State::Failed);
     m_save->setEnabled(loaded);

@@ -27,7 +27,7 @@ public:
 
 Q_SIGNALS:
     void openInColumn(quint64 entry);
-    /// The model in one column, its conversion beside it.
+    /// The model in one column, its conversion beside it; of an adapted model, its base first.
     void compareRequested(quint64 source);
     void convertRequested(quint64 source);
 

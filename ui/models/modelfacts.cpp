@@ -89,6 +89,7 @@ QList<std::pair<QString, QString>> modelFacts(const ModelInfo &info)
     add(Tr::tr("Stored as"), text(info.storage));
     add(Tr::tr("File size"), info.fileBytes ? formatBytes(info.fileBytes) : QString());
     add(Tr::tr("Fingerprint"), text(info.fingerprint));
+    add(Tr::tr("Adapter to"), text(info.base));
     add(Tr::tr("Origin"), text(info.origin));
     add(Tr::tr("Licence"), text(info.licence));
     add(Tr::tr("Opened from"), text(info.path));
