@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <c10/core/GradMode.h>
 #include <charconv>
+#include <csignal>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroup.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -64,6 +65,24 @@ c10::intrusive_ptr<ProcessGroupGloo::Options> glooOptions(const ProcessPlace &pl
                                                   : ProcessGroupGloo::createDefaultDevice());
     return options;
 }
+
+/// Threads started meanwhile are not killed by writing to a process that is gone: Gloo's otherwise would be.
+class SigPipeBlocked {
+public:
+    SigPipeBlocked()
+    {
+        sigset_t pipe;
+        sigemptyset(&pipe);
+        sigaddset(&pipe, SIGPIPE);
+        pthread_sigmask(SIG_BLOCK, &pipe, &m_before);
+    }
+    ~SigPipeBlocked() { pthread_sigmask(SIG_SETMASK, &m_before, nullptr); }
+    SigPipeBlocked(const SigPipeBlocked &) = delete;
+    SigPipeBlocked &operator=(const SigPipeBlocked &) = delete;
+
+private:
+    sigset_t m_before;
+};
 
 /// Gloo waits for one process after the other without saying for whom.
 void waitForAll(c10d::Store &store, int size)
@@ -177,6 +196,7 @@ private:
 Distributed::Group::Group(const ProcessPlace &place) : m_place(place), m_store(openStore(place, true, kJoinPatience))
 {
     waitForAll(*m_store, place.size);
+    const SigPipeBlocked sigPipeBlocked;
     m_gloo = c10::make_intrusive<ProcessGroupGloo>(m_store, place.rank, place.size, glooOptions(place));
     m_gloo->setTimeout(kNoLimit);
     m_group = c10::make_intrusive<c10d::ProcessGroup>(m_store, place.rank, place.size);

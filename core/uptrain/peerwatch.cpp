@@ -45,9 +45,11 @@ PeerWatch::Future PeerWatch::guard(const Future &work)
             guarded->setErrorIfNeeded(done.exception_ptr());
             return;
         }
-        const std::lock_guard lock(m_mutex);
-        if (!guarded->completed())
+        try {
             guarded->markCompleted(done.value());
+        } catch (const c10::Error &) {
+            // A loss was reported meanwhile, and has ended it.
+        }
     });
     const std::lock_guard lock(m_mutex);
     if (m_loss)

@@ -41,7 +41,7 @@ struct Problem {
     {
         at::manual_seed(1);
         weights = {{"a.weight", at::randn({37, 16}) * 0.3}, {"a.bias", at::zeros({37})}, {"b.weight", at::randn({5, 37}) * 0.3},
-                   {"c.weight", at::randn({200, 70}) * 0.1}};
+                   {"c.weight", at::randn({200, 70}) * 0.1}, {"d.scale", at::ones({3})}};
         for (auto &[name, weight] : weights)
             all.push_back(weight.set_requires_grad(true));
     }
@@ -53,7 +53,8 @@ struct Problem {
         const at::Tensor x = at::randn({kBatch, 16}), y = at::sin(x.narrow(1, 0, 5) * 2);
         const at::Tensor hidden = at::tanh(at::linear(x, weights.at("a.weight"), weights.at("a.bias")));
         const at::Tensor error = (at::linear(hidden, weights.at("b.weight")) - y).square().sum(1);
-        return error.narrow(0, first, rows).sum() / static_cast<double>(kBatch) + weights.at("c.weight").square().mean() * rows / kBatch;
+        const at::Tensor others = weights.at("c.weight").square().mean() + (weights.at("d.scale") - 2).square().sum();
+        return error.narrow(0, first, rows).sum() / static_cast<double>(kBatch) + others * rows / kBatch;
     }
 };
 
@@ -85,8 +86,7 @@ int main(int count, char **values)
 
     NamedTensors own;
     for (const auto &[name, weight] : problem.weights)
-        if (const at::Tensor rows = group->ownRows(weight); rows.numel() > 0)
-            own[name] = rows;
+        own[name] = group->ownRows(weight);  // of the scale, one process in four has none
     Optimiser optimiser(own, {});
     std::int64_t step = 0;
     if (options.contains("load")) {
