@@ -56,6 +56,15 @@ QString formatSeconds(double seconds)
     return Tr::tr("%1 min %2 s").arg(whole / 60).arg(whole % 60);
 }
 
+QString formatDuration(double seconds)
+{
+    if (seconds < 90)
+        return Tr::tr("%1 s").arg(QLocale().toString(seconds, 'f', 0));
+    if (seconds < 5400)
+        return Tr::tr("%1 min").arg(QLocale().toString(seconds / 60, 'f', 0));
+    return Tr::tr("%1 h").arg(QLocale().toString(seconds / 3600, 'f', 1));
+}
+
 QString tokenCount(qint64 count)
 {
     return count == 1 ? Tr::tr("1 token") : Tr::tr("%1 tokens").arg(QLocale().toString(count));

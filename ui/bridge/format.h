@@ -15,6 +15,8 @@ QString formatBytes(quint64 bytes);
 QString formatCount(quint64 count);
 /// "8 ms", "1.4 s", "2 min 5 s".
 QString formatSeconds(double seconds);
+/// For rough figures: "45 s", "12 min", "3.5 h".
+QString formatDuration(double seconds);
 /// "1 token", "31 tokens".
 QString tokenCount(qint64 count);
 QString formatPercent(double fraction);

@@ -148,6 +148,16 @@ QListView { border: none; background: transparent; outline: none; }
 QListView::item { border-radius: 4px; padding: 4px 6px; color: @text; }
 QListView::item:hover { background: @raised; }
 QListView::item:selected { background: @soft; color: @text; }
+QCheckBox::indicator, QRadioButton::indicator, QListView::indicator {
+  width: 13px; height: 13px; border: 1px solid @muted; background: @surface; }
+QCheckBox::indicator, QListView::indicator { border-radius: 3px; }
+QRadioButton::indicator { border-radius: 7px; }
+QCheckBox::indicator:focus, QRadioButton::indicator:focus { border: 2px solid @accent; width: 11px; height: 11px; }
+QCheckBox::indicator:checked, QListView::indicator:checked {
+  background: @accent; border-color: @accent; image: url(:/icons/check.png); }
+QRadioButton::indicator:checked { border-color: @accent; background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5,
+  fx: 0.5, fy: 0.5, stop: 0 white, stop: 0.38 white, stop: 0.46 @accent, stop: 1 @accent); }
+QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: @border; background: @canvas; }
 QScrollArea { border: none; background: transparent; }
 QPlainTextEdit[plain="true"] { border: none; background: transparent; }
 )");

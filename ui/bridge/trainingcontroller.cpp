@@ -8,13 +8,17 @@ namespace {
 constexpr int DrainMilliseconds = 100;
 constexpr qint64 RecordMilliseconds = 1000;
 
-TrainingEnd endOf(const Result<TrainingOutcome> &result, const std::string &fingerprint)
+/// The run's folder is no news where the run is shown.
+TrainingEnd endOf(const Result<TrainingOutcome> &result, const std::string &folder, const std::string &fingerprint)
 {
     if (result)
         return {result->finished ? TrainingStatus::Finished : TrainingStatus::Stopped, {}, fingerprint};
     if (result.error().code == ErrorCode::Cancelled)
         return {TrainingStatus::Stopped, "cancelled; it can go on from its last checkpoint", {}};
-    return {TrainingStatus::Failed, toString(result.error()), {}};
+    Error error = result.error();
+    if (error.where == folder)
+        error.where.clear();
+    return {TrainingStatus::Failed, toString(error), {}};
 }
 
 } // namespace
@@ -187,7 +191,7 @@ void TrainingController::end(const Result<TrainingOutcome> &result)
     drain();
     record(true);
     if (m_entered)
-        m_recorder.finish(endOf(result, m_mailbox->fingerprint));
+        m_recorder.finish(endOf(result, m_recipe.out, m_mailbox->fingerprint));
     m_job = nullptr;
     if (result)
         m_outcome = *result;

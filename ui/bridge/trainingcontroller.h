@@ -46,6 +46,8 @@ public:
 
     /// Of the present run, or the last one.
     qint64 run() const { return m_run; } ///< its row; 0 before it has one
+    /// The workspace has it, or will in a moment.
+    bool isRecorded() const { return m_entered; }
     const QString &runName() const { return m_name; }
     const Recipe &recipe() const { return m_recipe; }
     const TrainingMetrics &metrics() const { return m_metrics; }

@@ -1,7 +1,7 @@
 #include "uptrain/datafiles.h"
 
 #include "bridge/format.h"
-#include "plot/plottheme.h"
+#include "bridge/theme.h"
 #include "widgets/iconbutton.h"
 
 #include <QDir>
@@ -32,7 +32,7 @@ protected:
         if (count() > 0)
             return;
         QPainter painter(viewport());
-        painter.setPen(mutedText(palette()));
+        painter.setPen(Colours(palette()).muted);
         painter.drawText(viewport()->rect().adjusted(8, 2, -8, -2), Qt::AlignCenter | Qt::TextWordWrap, hint);
     }
 };

@@ -22,6 +22,7 @@ namespace lens {
 namespace {
 
 enum Kind { Convert, Scratch };
+enum Decay { Usual, RetNet, NoDecay, OwnDecay };
 enum Method { Supra, SupraPerHead, T2r, Linear, Hedgehog, Softmax };
 
 QString fileStem(const QString &path)
@@ -33,7 +34,8 @@ QString fileStem(const QString &path)
 
 ModelSource::ModelSource(ModelLibrary &library, QWidget *parent)
     : QWidget(parent), m_library(library), m_kind(new QButtonGroup(this)), m_pages(new QStackedWidget),
-      m_model(new ElidedCombo), m_method(new QComboBox), m_decay(new QComboBox), m_init(new QComboBox),
+      m_model(new ElidedCombo), m_method(new QComboBox), m_decay(new QComboBox),
+      m_gammas(new QLineEdit), m_init(new QComboBox),
       m_layers(new QLineEdit), m_note(new QLabel), m_config(new QLineEdit), m_tokenizer(new QLineEdit)
 {
     auto *convert = new QRadioButton(tr("Convert a softmax model and uptrain it"));
@@ -60,7 +62,7 @@ ModelSource::ModelSource(ModelLibrary &library, QWidget *parent)
     });
     for (QComboBox *combo : {m_model, m_method, m_decay, m_init})
         connect(combo, &QComboBox::currentIndexChanged, this, &ModelSource::updateChoices);
-    for (QLineEdit *line : {m_layers, m_config, m_tokenizer})
+    for (QLineEdit *line : {m_layers, m_gammas, m_config, m_tokenizer})
         connect(line, &QLineEdit::textChanged, this, &ModelSource::updateChoices);
     connect(&library, &ModelLibrary::added, this, &ModelSource::refreshModels);
     connect(&library, &ModelLibrary::removed, this, &ModelSource::refreshModels);
@@ -75,17 +77,22 @@ QWidget *ModelSource::makeConversion()
     m_model->setMinimumContentsLength(20);
     m_method->addItems({tr("SUPRA"), tr("SUPRA, one feature map per head"), tr("T2R: keeps a normaliser"), tr("linear attention, 1 + ELU"),
                         tr("Hedgehog feature maps"), tr("none: softmax, as a control")});
-    m_decay->addItems({tr("Lightning Attention"), tr("RetNet"), tr("none")});
+    m_decay->addItems({tr("Lightning Attention"), tr("RetNet"), tr("none"), tr("own, per head")});
     m_init->addItems({tr("random, as the method prescribes"), tr("identity")});
     m_note->setWordWrap(true);
     m_note->setProperty("muted", true);
     auto *page = new QWidget;
     auto *form = new QFormLayout(page);
     form->setContentsMargins(0, 4, 0, 0);
-    form->setFieldGrowthPolicy(QFormLayout::ExpandingFieldsGrow);
+    form->setFieldGrowthPolicy(QFormLayout::AllNonFixedFieldsGrow);
     form->addRow(tr("Model"), m_model);
     form->addRow(tr("Method"), m_method);
-    form->addRow(tr("Decay"), m_decay);
+    m_gammas->setAccessibleName(tr("Decay of each head"));
+    auto *decay = new QHBoxLayout;
+    decay->setContentsMargins(0, 0, 0, 0);
+    decay->addWidget(m_decay);
+    decay->addWidget(m_gammas, 1);
+    form->addRow(tr("Decay"), decay);
     form->addRow(tr("Layers"), m_layers);
     form->addRow(tr("Feature maps begin"), m_init);
     form->addRow(m_note);
@@ -196,8 +203,12 @@ ConvertOptions ModelSource::conversion() const
         options.featureMap = FeatureMapKind::Hedgehog;
     if (method == SupraPerHead)
         options.featureMap = FeatureMapKind::ReluPerHead;
-    if (isSupra() && m_decay->currentIndex() > 0)
-        options.decay = DecayKind(m_decay->currentIndex());
+    const int decay = isSupra() ? m_decay->currentIndex() : int(Usual);
+    if (decay == OwnDecay)
+        options.gammas = parseGammas(m_gammas->text().simplified().remove(QLatin1Char(' ')).toStdString())
+                             .value_or(std::vector<double>());
+    else if (decay != Usual)
+        options.decay = DecayKind(decay);
     options.init = FeatureInit(m_init->currentIndex());
     const ModelEntry *entry = chosen();
     const std::int64_t layers = entry && entry->info ? entry->info->layerCount : 0;
@@ -250,7 +261,11 @@ void ModelSource::showConversion(const ConvertOptions &options)
                               : options.target == ConversionTarget::T2r ? T2r
                               : options.featureMap == FeatureMapKind::Hedgehog ? Hedgehog
                                                                                : Linear);
-    m_decay->setCurrentIndex(options.decay ? int(*options.decay) : 0);
+    m_decay->setCurrentIndex(!options.gammas.empty() ? int(OwnDecay) : options.decay ? int(*options.decay) : 0);
+    QStringList gammas;
+    for (const double gamma : options.gammas)
+        gammas.append(QString::number(gamma, 'g', 10));
+    m_gammas->setText(gammas.join(QStringLiteral(", ")));
     m_init->setCurrentIndex(int(options.init));
     QStringList layers;
     for (const std::int64_t layer : options.layers)
@@ -270,6 +285,9 @@ QString ModelSource::problem() const
         return tr("There is no softmax model in the list: open one on the Models page.");
     if (!layersFromText(m_layers->text(), entry->info->layerCount))
         return tr("Layers are numbers below %1, as in 0, 2-3.").arg(entry->info->layerCount);
+    if (m_decay->isEnabled() && m_decay->currentIndex() == OwnDecay &&
+        std::int64_t(conversion().gammas.size()) != entry->info->heads)
+        return tr("Decays are %1 numbers, one a head, above 0 and at most 1, as in 0.9, 0.99.").arg(entry->info->heads);
     return {};
 }
 
@@ -288,10 +306,13 @@ void ModelSource::updateChoices()
 {
     const int method = m_method->currentIndex();
     m_decay->setEnabled(isSupra());
+    m_gammas->setVisible(isSupra() && m_decay->currentIndex() == OwnDecay);
     m_init->setEnabled(isSupra() || method == T2r || method == Hedgehog);
     m_layers->setEnabled(method != Softmax);
     const ModelEntry *entry = chosen();
     const std::int64_t layers = entry && entry->info ? entry->info->layerCount : 0;
+    m_gammas->setPlaceholderText(entry && entry->info ? tr("%1 numbers, as in 0.9, 0.99").arg(entry->info->heads)
+                                                      : QString());
     m_layers->setPlaceholderText(layers > 1 ? tr("all; or some of 0-%1, as in 0, 2-3").arg(layers - 1) : tr("all"));
     QString note;
     if (method == Softmax)

@@ -57,6 +57,7 @@ private:
     QComboBox *m_model;
     QComboBox *m_method;
     QComboBox *m_decay;
+    QLineEdit *m_gammas;
     QComboBox *m_init;
     QLineEdit *m_layers;
     QLabel *m_note;

@@ -127,7 +127,7 @@ void PreflightCard::present(const TrainingEstimate &estimate)
     m_memoryBar->setVisible(estimate.availableMemory > 0);
     m_memoryBar->setValue(int(qBound(0.0, share, 1.0) * BarSteps));
     m_disk->setText(ofAvailable(estimate.disk, estimate.availableDisk));
-    m_time->setText(estimate.seconds > 0 ? tr("about %1").arg(formatSeconds(estimate.seconds)) : tr("unknown"));
+    m_time->setText(estimate.seconds > 0 ? tr("about %1").arg(formatDuration(estimate.seconds)) : tr("unknown"));
     QStringList warnings;
     for (const std::string &warning : estimate.warnings)
         warnings.append(QStringLiteral("• ") + text(warning));

@@ -105,8 +105,8 @@ QWidget *RunCurves::makeBar()
     m_logarithmic->setToolTip(tr("Logarithmic loss and gradient norm"));
     m_logarithmic->setAccessibleName(m_logarithmic->toolTip());
     m_smoothing->addItem(tr("as measured"), 0.0);
-    m_smoothing->addItem(tr("smoothed"), 0.9);
-    m_smoothing->addItem(tr("much smoothed"), 0.98);
+    m_smoothing->addItem(tr("smoothed"), 0.8);
+    m_smoothing->addItem(tr("much smoothed"), 0.97);
     m_smoothing->setCurrentIndex(1);
     m_smoothing->setAccessibleName(tr("Smoothing of loss and gradient norm"));
     m_smoothing->setToolTip(m_smoothing->accessibleName());
@@ -176,9 +176,11 @@ void RunCurves::drawChart(Chart chart)
     }
     if (chart == Perplexity)
         addReferences(curves, m_runs);
-    m_charts[chart]->setLegendShown(m_runs.size() > 1 && chart == Loss);
+    const bool overMeasured = m_runs.size() == 1 && smoothing > 0;
+    const int own = curves.empty() ? -1 : overMeasured ? 1 : 0;
+    m_charts[chart]->setLegendShown(chart == Perplexity ? !curves.empty() : chart == Loss && m_runs.size() > 1);
     m_charts[chart]->setCurves(std::move(curves), true);
-    m_charts[chart]->setEmphasised(m_runs.size() == 1 && smoothing > 0 ? 1 : -1);
+    m_charts[chart]->setEmphasised(own);
 }
 
 } // namespace lens

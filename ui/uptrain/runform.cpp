@@ -80,10 +80,11 @@ RunForm::RunForm(ModelLibrary &library, TrainingController &controller, QWidget 
     : QWidget(parent), m_source(new ModelSource(library)), m_stages(new StageTable), m_files(new DataFiles),
       m_preflight(new PreflightCard(controller)), m_error(new ErrorBanner),
       m_length(number(8, 1 << 20, UsualLength, tr("Sequence length in tokens"))),
-      m_batch(number(1, 1 << 16, 8, tr("Sequences a step"))), m_dtype(new QComboBox),
+      m_batch(number(1, 1 << 16, 8, tr("Sequences a step"))), m_microBatch(number(0, 1 << 16, 0, tr("Sequences in memory at once"))),
+      m_dtype(new QComboBox),
       m_seed(new QLineEdit(QStringLiteral("0"))), m_rank(number(1, 1024, 8, tr("LoRA rank"))),
       m_learnDecay(new QCheckBox(tr("train the decays"))), m_learnScale(new QCheckBox(tr("train a scale per channel"))),
-      m_recompute(new QCheckBox(tr("compute activations twice: slower, less memory"))),
+      m_recompute(new QCheckBox(tr("save memory"))),
       m_evaluateEvery(number(0, 1 << 30, 25, tr("Steps between evaluations"))),
       m_sampleEvery(number(0, 1 << 30, 50, tr("Steps between samples"))),
       m_checkpointEvery(number(0, 1 << 30, 100, tr("Steps between checkpoints"))),
@@ -105,7 +106,7 @@ RunForm::RunForm(ModelLibrary &library, TrainingController &controller, QWidget 
     connect(m_source, &ModelSource::changed, this, &RunForm::followModel);
     connect(m_stages, &StageTable::changed, this, &RunForm::refresh);
     connect(m_files, &DataFiles::changed, this, &RunForm::refresh);
-    for (QSpinBox *box : {m_length, m_batch, m_rank, m_evaluateEvery, m_sampleEvery, m_checkpointEvery})
+    for (QSpinBox *box : {m_length, m_batch, m_microBatch, m_rank, m_evaluateEvery, m_sampleEvery, m_checkpointEvery})
         connect(box, &QSpinBox::valueChanged, this, &RunForm::refresh);
     connect(m_length, &QSpinBox::editingFinished, this, [this] { m_lengthEdited = true; });
     connect(m_dtype, &QComboBox::currentIndexChanged, this, &RunForm::refresh);
@@ -149,18 +150,22 @@ QWidget *RunForm::makeSizes()
     m_seed->setAccessibleName(tr("Seed"));
     m_learnDecay->setToolTip(tr("A variant of SUPRA, whose decays are fixed"));
     m_learnScale->setToolTip(tr("A variant: a scale behind the GroupNorm, folded into the output projection"));
+    m_recompute->setToolTip(tr("Activations of a layer are computed again for its backward pass: slower, less memory"));
+    m_microBatch->setSpecialValueText(tr("all sequences of a step"));
+    m_microBatch->setToolTip(tr("Fewer need less memory: the step's gradient is then summed up in turns"));
     auto *page = new QWidget;
     QGridLayout *grid = pairGrid(page);
     addPair(grid, tr("Sequence length"), m_length, tr("Sequences a step"), m_batch);
     addPair(grid, tr("Precision"), m_dtype, tr("Seed"), m_seed);
-    addPair(grid, tr("LoRA rank"), m_rank, {}, nullptr);
+    addPair(grid, tr("In memory at once"), m_microBatch, tr("LoRA rank"), m_rank);
     auto *boxes = new QHBoxLayout;
     boxes->addWidget(m_learnDecay);
     boxes->addSpacing(12);
     boxes->addWidget(m_learnScale);
+    boxes->addSpacing(12);
+    boxes->addWidget(m_recompute);
     boxes->addStretch();
     grid->addLayout(boxes, grid->rowCount(), 0, 1, 4);
-    grid->addWidget(m_recompute, grid->rowCount(), 0, 1, 4);
     return page;
 }
 
@@ -214,6 +219,7 @@ Recipe RunForm::recipe() const
     recipe.stages = m_stages->stages();
     recipe.sequenceLength = m_length->value();
     recipe.batch = m_batch->value();
+    recipe.microBatch = m_microBatch->value();
     recipe.dtype = m_dtype->currentData().toString().toStdString();
     recipe.lora.rank = m_rank->value();
     recipe.lora.alpha = 2.0 * m_rank->value();
@@ -239,6 +245,7 @@ void RunForm::setRecipe(const Recipe &recipe)
     m_lengthEdited = true;
     m_length->setValue(int(recipe.sequenceLength));
     m_batch->setValue(int(recipe.batch));
+    m_microBatch->setValue(int(recipe.microBatch));
     m_dtype->setCurrentIndex(std::max(0, m_dtype->findData(QString::fromStdString(recipe.dtype))));
     m_seed->setText(QString::number(recipe.seed));
     m_rank->setValue(int(recipe.lora.rank));
@@ -279,17 +286,16 @@ void RunForm::followModel()
 /// A name after model and method, and a folder of that name that is not there yet.
 void RunForm::suggestPlace()
 {
+    const QDir runs(QString::fromStdString((userDataFolder() / "runs").string()));
+    QString name = m_nameEdited ? runName() : m_source->suggestedName();
+    name.replace(QRegularExpression(QStringLiteral("[^\\w.-]+")), QStringLiteral("-"));
+    QString folder = runs.filePath(name);
+    for (int i = 2; QDir(folder).exists(); ++i)
+        folder = runs.filePath(QStringLiteral("%1-%2").arg(name).arg(i));
     if (!m_nameEdited)
-        m_name->setText(m_source->suggestedName());
-    if (!m_folderEdited) {
-        QString name = runName();
-        name.replace(QRegularExpression(QStringLiteral("[^\\w.-]+")), QStringLiteral("-"));
-        const QDir runs(QString::fromStdString((userDataFolder() / "runs").string()));
-        QString folder = runs.filePath(name);
-        for (int i = 2; QDir(folder).exists(); ++i)
-            folder = runs.filePath(QStringLiteral("%1-%2").arg(name).arg(i));
+        m_name->setText(QDir(folder).dirName());
+    if (!m_folderEdited)
         m_folder->setText(folder);
-    }
     refresh();
 }
 

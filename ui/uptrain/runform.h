@@ -57,6 +57,7 @@ private:
     ErrorBanner *m_error;
     QSpinBox *m_length;
     QSpinBox *m_batch;
+    QSpinBox *m_microBatch;
     QComboBox *m_dtype;
     QLineEdit *m_seed;
     QSpinBox *m_rank;

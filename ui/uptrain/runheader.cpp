@@ -72,6 +72,7 @@ RunHeader::RunHeader(TrainingController &controller, QWidget *parent)
     layout->addLayout(first);
     layout->addLayout(second);
     layout->addWidget(m_facts);
+    showButtons(false, false, false, false);
     connect(&controller, &TrainingController::stateChanged, this, &RunHeader::refreshLive);
     connect(&controller, &TrainingController::progressed, this, &RunHeader::refreshLive);
     connect(&controller, &TrainingController::measured, this, &RunHeader::refreshLive);
@@ -188,7 +189,7 @@ void RunHeader::showFacts(const TrainingMetrics &metrics, std::int64_t totalStep
                          : tr("perplexity %1").arg(formatValue(last.perplexity)));
     }
     if (left >= 0)
-        facts.append(tr("%1 left").arg(formatSeconds(left)));
+        facts.append(tr("%1 left").arg(formatDuration(left)));
     m_facts->setText(facts.join(QStringLiteral(" · ")));
 }
 

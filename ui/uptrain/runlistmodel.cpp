@@ -134,7 +134,7 @@ QVariant RunListModel::data(const QModelIndex &index, int role) const
         QStringList parts{statusName(run.status)};
         if (run.lastStep > 0 && run.status != TrainingStatus::Running)
             parts.append(tr("step %1").arg(QLocale().toString(qlonglong(run.lastStep))));
-        if (run.perplexity > 0)
+        if (run.perplexity > 0 && run.status != TrainingStatus::Running)
             parts.append(tr("perplexity %1").arg(formatValue(run.perplexity)));
         return parts.join(QStringLiteral(" · "));
     }

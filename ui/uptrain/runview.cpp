@@ -20,7 +20,7 @@ namespace {
 
 constexpr int RedrawMilliseconds = 250;
 constexpr int SaveMilliseconds = 700;
-constexpr double OwnColour = 0.15; ///< on the curve scale, well seen in both themes
+constexpr double OnlyColour = 0.45; ///< of a run alone; several are spread over the whole scale
 
 QPlainTextEdit *readOnlyText(const QString &name)
 {
@@ -154,9 +154,9 @@ void RunView::redraw()
 {
     if (!m_metrics)
         return;
-    std::vector<PlottedRun> runs{{m_name, OwnColour, m_metrics}};
+    std::vector<PlottedRun> runs{{m_name, m_overlays.empty() ? OnlyColour : 0, m_metrics}};
     for (std::size_t i = 0; i < m_overlays.size(); ++i) {
-        m_overlays[i].colorPosition = OwnColour + (1 - OwnColour) * double(i + 1) / double(m_overlays.size());
+        m_overlays[i].colorPosition = double(i + 1) / double(m_overlays.size());
         runs.push_back(m_overlays[i]);
     }
     m_curves->setRuns(std::move(runs));

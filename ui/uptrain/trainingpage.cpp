@@ -95,7 +95,7 @@ void TrainingPage::wireController()
         if (error.code == ErrorCode::Cancelled)
             return;
         // A run in the workspace is shown with its reason; one that did not get there leads back to the form.
-        if (m_controller.run() != 0)
+        if (m_controller.isRecorded())
             return;
         if (m_controller.metrics().steps.empty()) {
             newRun();
@@ -107,9 +107,8 @@ void TrainingPage::wireController()
     connect(&m_controller, &TrainingController::stateChanged, this, [this] {
         if (m_controller.isRunning())
             return;
-        if (m_controller.run() != 0)
-            m_metrics[m_controller.run()] = std::make_shared<const TrainingMetrics>(m_controller.metrics());
-        if (m_controller.run() == 0 && m_controller.metrics().steps.empty() && m_view->isLive() &&
+        m_metrics.erase(m_controller.run());
+        if (!m_controller.isRecorded() && m_controller.metrics().steps.empty() && m_view->isLive() &&
             m_stack->currentWidget() == m_view)
             newRun();
     });
@@ -241,6 +240,8 @@ std::shared_ptr<const TrainingMetrics> TrainingPage::metricsOf(qint64 run)
         return {std::shared_ptr<void>(), &m_controller.metrics()};
     if (const auto known = m_metrics.find(run); known != m_metrics.end())
         return known->second;
+    if (run == m_controller.run())
+        return m_metrics[run] = std::make_shared<const TrainingMetrics>(m_controller.metrics());
     m_metrics[run] = nullptr;
     m_store.run<TrainingMetrics>([run](Workspace &workspace) { return workspace.training().metrics(run); },
                                  [self = QPointer(this), run](Result<TrainingMetrics> metrics) {

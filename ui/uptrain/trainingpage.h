@@ -33,6 +33,9 @@ public:
     void newRun(quint64 entry = 0);
     void showRun(qint64 run);
 
+    /// Less than its parts would like: on other pages the window must not be kept wide by this one.
+    QSize minimumSizeHint() const override { return {480, 320}; }
+
     RunForm &form() { return *m_form; }
     RunView &view() { return *m_view; }
     RunListModel &runs() { return *m_runs; }

@@ -273,6 +273,7 @@ private Q_SLOTS:
         QTRY_VERIFY_WITH_TIMEOUT(!desk.controller->isRunning(), Patience);
         QTRY_VERIFY_WITH_TIMEOUT(desk.label(QStringLiteral("lower the learning rate")), Patience);
         QTRY_COMPARE_WITH_TIMEOUT(desk.newestStatus(), int(TrainingStatus::Failed), Patience);
+        QTest::qWait(200);
         desk.picture(QStringLiteral("failed"));
     }
 
