@@ -1,6 +1,7 @@
 #include "engine/modelfolders.h"
 
 #include "base/folders.h"
+#include "checkpoint/adapterfile.h"
 
 #include <algorithm>
 #include <array>
@@ -51,11 +52,14 @@ std::vector<std::string> standardModelFolders()
     std::vector<std::string> folders = splitPathList(environmentVariable("SUPRALENS_MODELS"));
     if (const fs::path user = userDataFolder(); !user.empty())
         folders.push_back((user / "models").string());
+    if (const fs::path own = privateDataFolder(); !own.empty())
+        folders.push_back((own / "models").string());
     for (const fs::path &shared : sharedDataFolders())
         folders.push_back((shared / "models").string());
-    std::erase_if(folders, [](const std::string &folder) {
+    std::set<fs::path> seen;
+    std::erase_if(folders, [&seen](const std::string &folder) {
         std::error_code error;
-        return !fs::is_directory(folder, error);
+        return !fs::is_directory(folder, error) || !seen.insert(fs::canonical(folder, error)).second;
     });
     return folders;
 }
@@ -75,6 +79,11 @@ std::vector<std::string> listModels(std::span<const std::string> folders)
     for (const fs::path &path : models)
         result.push_back(path.string());
     return result;
+}
+
+bool isAdapter(const std::string &path)
+{
+    return adapterFileAt(path).has_value();
 }
 
 Result<std::string> resolveModel(std::string_view name, std::span<const std::string> folders)

@@ -18,6 +18,9 @@ std::vector<std::string> standardModelFolders();
 /// Sorted by name, each name once (the first folder wins).
 std::vector<std::string> listModels(std::span<const std::string> folders);
 
+/// Whether this is a SUPRA adapter, or a folder that holds one instead of a model.
+bool isAdapter(const std::string &path);
+
 /// `name` itself when it exists as a path. Else, when it is a bare word, the model of that name in the folders:
 /// without regard to case, extension optional; or the only one whose name begins with it ("smollm2").
 /// ErrorCode::NotFound, or ErrorCode::InvalidArgument when several begin with it.

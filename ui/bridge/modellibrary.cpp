@@ -2,7 +2,7 @@
 
 #include "bridge/format.h"
 #include "bridge/specificationparts.h"
-#include "checkpoint/adapterfile.h"
+#include "engine/modelfolders.h"
 
 #include <QDir>
 #include <QFileInfo>
@@ -158,7 +158,7 @@ void ModelLibrary::inspectAdaptersAgain()
     for (const ModelEntry &entry : m_entries) {
         const bool isMissing = entry.state == ModelEntry::State::Failed && entry.error
                                && entry.error->code == ErrorCode::NotFound;
-        if (isMissing && adapterFileAt(entry.specification.toStdString()))
+        if (isMissing && isAdapter(entry.specification.toStdString()))
             waiting.push_back(entry.id);
     }
     for (const quint64 id : waiting)

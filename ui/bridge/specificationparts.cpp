@@ -1,7 +1,6 @@
 #include "bridge/specificationparts.h"
 
 #include "bridge/format.h"
-#include "checkpoint/adapterfile.h"
 #include "engine/modelfolders.h"
 
 #include <QDir>
@@ -87,7 +86,7 @@ bool looksLikeModel(const QFileInfo &file)
     if (file.isDir()) {
         const QDir folder(file.absoluteFilePath());
         return folder.exists(QStringLiteral("config.json")) || folder.exists(QStringLiteral("model_config.json"))
-               || folder.exists(QLatin1String(adapterFileName));
+               || isAdapter(file.absoluteFilePath().toStdString());
     }
     if (file.suffix() == QLatin1String("bin"))
         return !file.fileName().startsWith(QLatin1String("tok"));

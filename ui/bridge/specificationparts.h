@@ -2,7 +2,7 @@
 #pragma once
 
 #include "convert/conversion.h"
-#include "model/modelinfo.h"
+#include "engine/modelinfo.h"
 
 #include <QString>
 
