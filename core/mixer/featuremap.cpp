@@ -1,5 +1,7 @@
 #include "mixer/featuremap.h"
 
+#include "mixer/autograd.h"
+
 namespace lens {
 
 namespace {
@@ -8,6 +10,12 @@ namespace {
 at::Tensor perHead(const at::Tensor &x, const at::Tensor &weight)
 {
     return at::einsum("bthd,hdf->bthf", {x, weight});
+}
+
+/// max(x, 0): the first form has the faster backward pass, the second a meta form.
+at::Tensor relu(const at::Tensor &x)
+{
+    return isRecorded({x}) ? at::relu(x) : x.clamp_min(0);
 }
 
 } // namespace
@@ -24,10 +32,10 @@ at::Tensor FeatureMap::apply(const at::Tensor &x) const
     case FeatureMapForm::None:
         return x;
     case FeatureMapForm::SharedRelu:
-        features = at::linear(x.flatten(2), m_weight, m_bias).clamp_min(0).unflatten(2, {x.size(2), -1});
+        features = relu(at::linear(x.flatten(2), m_weight, m_bias)).unflatten(2, {x.size(2), -1});
         break;
     case FeatureMapForm::PerHeadRelu:
-        features = (perHead(x, m_weight) + m_bias).clamp_min(0);
+        features = relu(perHead(x, m_weight) + m_bias);
         break;
     case FeatureMapForm::Elu1:
         features = at::elu(x) + 1;
