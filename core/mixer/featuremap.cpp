@@ -13,7 +13,7 @@ at::Tensor perHead(const at::Tensor &x, const at::Tensor &weight)
 }
 
 /// max(x, 0): the first form has the faster backward pass, the second a meta form.
-at::Tensor relu(const at::Tensor &x)
+at::Tensor rectified(const at::Tensor &x)
 {
     return isRecorded({x}) ? at::relu(x) : x.clamp_min(0);
 }
@@ -32,10 +32,10 @@ at::Tensor FeatureMap::apply(const at::Tensor &x) const
     case FeatureMapForm::None:
         return x;
     case FeatureMapForm::SharedRelu:
-        features = relu(at::linear(x.flatten(2), m_weight, m_bias)).unflatten(2, {x.size(2), -1});
+        features = rectified(at::linear(x.flatten(2), m_weight, m_bias)).unflatten(2, {x.size(2), -1});
         break;
     case FeatureMapForm::PerHeadRelu:
-        features = relu(perHead(x, m_weight) + m_bias);
+        features = rectified(perHead(x, m_weight) + m_bias);
         break;
     case FeatureMapForm::Elu1:
         features = at::elu(x) + 1;
