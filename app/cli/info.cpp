@@ -1,5 +1,7 @@
 // supralens-cli info
+#include "checkpoint/adapterfile.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/safetensors.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/json.h"
@@ -82,6 +84,24 @@ std::string factsOf(const ModelInfo &info)
     return facts(lines);
 }
 
+/// As they are stored, of an adapter those of its file.
+Result<std::vector<TensorInfo>> storedTensors(const std::string &path)
+{
+    const auto adapter = adapterFileAt(path);
+    if (!adapter) {
+        const Result<CheckpointPtr> checkpoint = openCheckpoint(path);
+        return checkpoint ? Result<std::vector<TensorInfo>>((*checkpoint)->tensors()) : propagate(checkpoint);
+    }
+    const Result<MappedFilePtr> file = MappedFile::open(*adapter);
+    const Result<std::vector<StoredTensor>> stored = file ? readSafetensors(*file) : propagate(file);
+    if (!stored)
+        return propagate(stored);
+    std::vector<TensorInfo> tensors;
+    for (const StoredTensor &tensor : *stored)
+        tensors.push_back(tensor.info);
+    return tensors;
+}
+
 Result<ModelInfo> factsFor(const Specification &specification, Environment &environment)
 {
     if (specification.conversion.empty())
@@ -108,11 +128,11 @@ Result<Exit> run(const Options &options, Environment &environment)
     Json document = toJson(*info);
     std::vector<std::vector<std::string>> rows = {{"tensor", "type", "shape", "bytes"}};
     if (options.tensors) {
-        const Result<CheckpointPtr> checkpoint = openCheckpoint(specification->path);
-        if (!checkpoint)
-            return propagate(checkpoint);
+        const Result<std::vector<TensorInfo>> stored = storedTensors(specification->path);
+        if (!stored)
+            return propagate(stored);
         Json tensors = Json::array();
-        for (const TensorInfo &tensor : (*checkpoint)->tensors()) {
+        for (const TensorInfo &tensor : *stored) {
             rows.push_back({oneLine(tensor.name), std::string(name(tensor.dtype)), shapeText(tensor.shape),
                             std::to_string(tensor.bytes)});
             tensors.push_back({{"name", tensor.name},
