@@ -34,14 +34,17 @@ Optimiser::Optimiser(const NamedTensors &parameters, const OptimiserOptions &opt
     }
 }
 
-void Optimiser::step(double learningRate)
+void Optimiser::step(double learningRate, const NamedTensors &gradients)
 {
     const c10::NoGradGuard noGrad;
     for (Group &group : m_groups) {
         if (group.parameters.empty())
             continue;
+        std::vector<at::Tensor> own;
+        for (const std::string &name : group.names)
+            own.push_back(gradients.at(name));
         at::_foreach_add_(group.steps, 1);
-        at::_fused_adamw_(group.parameters, gradientsOf(group.parameters), group.first, group.second, {}, group.steps,
+        at::_fused_adamw_(group.parameters, own, group.first, group.second, {}, group.steps,
                           learningRate, m_options.beta1, m_options.beta2, group.weightDecay, m_options.epsilon, false, false);
     }
 }

@@ -8,12 +8,12 @@ namespace lens {
 
 class Optimiser {
 public:
-    /// The parameters that this process updates, by name; they must outlive it. Weight decay goes to matrices that are
-    /// no embeddings.
+    /// What this process updates, by the names of the parameters: tensors without gradients, or rows of them. Weight decay
+    /// goes to matrices that are no embeddings.
     Optimiser(const NamedTensors &parameters, const OptimiserOptions &options);
 
-    /// One step from the gradients in .grad(), which must all be there.
-    void step(double learningRate);
+    /// One step. `gradients` has all names and shapes of the parameters.
+    void step(double learningRate, const NamedTensors &gradients);
 
     /// "<name>/first", "<name>/second" moments and "steps", for a checkpoint; and back (ErrorCode::Mismatch).
     NamedTensors state() const;
@@ -30,7 +30,7 @@ private:
     Group m_groups[2];  // without and with weight decay
 };
 
-/// sqrt(sum of squares) over all gradients; and the multiplication that brings it down to `clip`.
+/// sqrt(sum of squares) over the .grad() of all; and the multiplication that brings it down to `clip`.
 double gradientNorm(const std::vector<at::Tensor> &parameters);
 void clipGradients(const std::vector<at::Tensor> &parameters, double norm, double clip);
 

@@ -14,6 +14,9 @@ public:
     /// dropped.
     static Result<RunLog> open(const std::filesystem::path &file, const TrainingListener &listener, std::int64_t upTo);
 
+    /// Of a process that is not the first: nothing is written.
+    static Result<RunLog> none(const TrainingListener &listener) { return RunLog(std::ofstream(), listener); }
+
     void record(const StepMetrics &metrics);
     void record(const EvaluationMetrics &metrics);
     void record(const LayerMetrics &metrics);

@@ -68,6 +68,21 @@ Result<void> prepareFolder(const Recipe &recipe, ResumeMode mode)
     return writeFileAtomically(file, toJson(recipe).dump(1) + "\n");
 }
 
+/// Those that a launcher started, or this one alone.
+Result<std::unique_ptr<Distributed>> joinProcesses(const Recipe &recipe)
+{
+    const auto place = processPlace();
+    if (!place)
+        return propagate(place);
+    if (recipe.batch % place->size != 0)
+        return fail(ErrorCode::InvalidArgument, "a batch of " + std::to_string(recipe.batch) + " sequences cannot be split over "
+                    + std::to_string(place->size) + " processes", "recipe", "choose a batch that is a multiple of it");
+    const auto device = chooseDevice(recipe.device);
+    if (!device)
+        return propagate(device);
+    return Distributed::join(*place, toTorch(device->device));
+}
+
 Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_token stop, const ProgressFn &progress)
 {
     auto models = openTrainingModels(recipe, stop, progress);
@@ -84,7 +99,7 @@ Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_tok
             return propagate(newest);
         resumed = std::move(*newest);
     }
-    return TrainingRun{recipe, std::move(*models), std::move(*corpus), checkpoints, std::move(resumed)};
+    return TrainingRun{recipe, std::move(*models), std::move(*corpus), checkpoints, std::move(resumed), nullptr};
 }
 
 } // namespace
@@ -95,13 +110,22 @@ Result<TrainingOutcome> train(const Recipe &recipe, ResumeMode mode, const Train
     if (auto valid = validate(recipe); !valid)
         return propagate(valid);
     return guarded(recipe.out, [&]() -> Result<TrainingOutcome> {
-        if (auto prepared = prepareFolder(recipe, mode); !prepared)
-            return propagate(prepared);
-        auto run = openRun(recipe, mode, stop, listener.progress);
+        auto processes = joinProcesses(recipe);
+        if (!processes)
+            return propagate(processes);
+        const bool first = (*processes)->isFirst();
+        if (first)
+            if (auto prepared = prepareFolder(recipe, mode); !prepared)
+                return propagate(prepared);
+        if (auto ready = (*processes)->barrier(); !ready)
+            return propagate(ready);
+        auto run = openRun(recipe, mode, stop, first ? listener.progress : ProgressFn());
         if (!run)
             return propagate(run);
+        run->processes = std::move(*processes);
         const std::int64_t begun = run->resumed ? run->resumed->position.step : -1;
-        auto log = RunLog::open(fs::path(recipe.out) / "log.jsonl", listener, begun);
+        const TrainingListener silent;
+        auto log = first ? RunLog::open(fs::path(recipe.out) / "log.jsonl", listener, begun) : RunLog::none(silent);
         if (!log)
             return propagate(log);
         auto trainer = Trainer::create(std::move(*run), std::move(*log), control);

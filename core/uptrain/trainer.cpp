@@ -74,9 +74,13 @@ Result<std::unique_ptr<Trainer>> Trainer::create(TrainingRun run, RunLog log, Tr
         if (trainer->finished())
             return trainer;
         trainer->beginStage();
-        if (resumed && trainer->m_position.stageStep > 0)
-            if (auto assigned = trainer->m_optimiser->assign(resumed->optimiser, "checkpoint"); !assigned)
+        if (resumed && trainer->m_position.stageStep > 0) {
+            NamedTensors own;
+            for (const auto &[name, whole] : resumed->optimiser)
+                own[name] = trainer->m_run.processes->ownRows(whole);
+            if (auto assigned = trainer->m_optimiser->assign(own, "checkpoint"); !assigned)
                 return propagate(assigned);
+        }
         trainer->m_run.resumed.reset();
         return trainer;
     });
@@ -86,9 +90,10 @@ void Trainer::beginStage()
 {
     NamedTensors parameters;
     m_trained.clear();
-    for (const std::string &name : m_weights.select(stage().trainable)) {
-        parameters[name] = m_weights.masters().at(name);
-        m_trained.push_back(parameters[name]);
+    m_trainedNames = m_weights.select(stage().trainable);
+    for (const std::string &name : m_trainedNames) {
+        m_trained.push_back(m_weights.masters().at(name));
+        parameters[name] = m_run.processes->ownRows(m_trained.back());
     }
     m_optimiser = std::make_unique<Optimiser>(parameters, m_run.recipe.optimiser);
 }
@@ -124,11 +129,23 @@ Result<TrainingOutcome> Trainer::run(std::stop_token stop)
         }
         if (auto written = writeCheckpoint(); !written)
             return propagate(written);
-        if (auto saved = exportTo(m_run.recipe.out); !saved)
+        if (auto saved = saveResult(m_run.recipe.out); !saved)
             return propagate(saved);
+        if (auto left = m_run.processes->leave(); !left)
+            return propagate(left);
         return TrainingOutcome{m_position.step, finished(), m_position.skipped, m_position.perplexity,
                                m_position.originalPerplexity, m_run.recipe.out};
     });
+}
+
+Result<bool> Trainer::anyProcess(bool wish)
+{
+    if (m_run.processes->size() == 1)
+        return wish;
+    const at::Tensor wishes = at::full({1}, wish ? 1.0 : 0.0, m_run.models.start->weights().begin()->second.options().dtype(at::kFloat));
+    if (auto summed = m_run.processes->sum(wishes); !summed)
+        return propagate(summed);
+    return wishes.item<float>() > 0;
 }
 
 Result<Trainer::Next> Trainer::heedControl(std::stop_token stop)
@@ -141,14 +158,21 @@ Result<Trainer::Next> Trainer::heedControl(std::stop_token stop)
             else if (m_log.listener().exported)
                 m_log.listener().exported(folder);
         }
-        if (!m_control.waitWhilePaused(stop)) {
-            if (auto written = writeCheckpoint(); !written)
-                return propagate(written);
-            return fail(ErrorCode::Cancelled, "the training was stopped after step " + std::to_string(m_position.step),
-                        m_run.recipe.out, "it can be resumed");
-        }
-    } while (m_control.isPaused() && !m_control.wantsToStop());
-    return m_control.wantsToStop() ? Next::StopHere : Next::Continue;
+        m_control.waitWhilePaused(stop);
+    } while (m_control.isPaused() && !m_control.wantsToStop() && !stop.stop_requested());
+    const auto stopped = anyProcess(stop.stop_requested());
+    if (!stopped)
+        return propagate(stopped);
+    if (*stopped) {
+        if (auto written = writeCheckpoint(); !written)
+            return propagate(written);
+        return fail(ErrorCode::Cancelled, "the training was stopped after step " + std::to_string(m_position.step), m_run.recipe.out,
+                    "it can be resumed");
+    }
+    const auto kept = anyProcess(m_control.wantsToStop());
+    if (!kept)
+        return propagate(kept);
+    return *kept ? Next::StopHere : Next::Continue;
 }
 
 at::Tensor Trainer::microBatch(std::int64_t first, std::int64_t rows) const
@@ -163,16 +187,30 @@ at::Tensor Trainer::microBatch(std::int64_t first, std::int64_t rows) const
 Result<double> Trainer::gradients(const BoundDecoder &bound)
 {
     const Recipe &recipe = m_run.recipe;
-    const std::int64_t micro = recipe.microBatch > 0 ? std::min(recipe.microBatch, recipe.batch) : recipe.batch;
-    at::Tensor loss = at::zeros({}, at::kDouble);
-    for (std::int64_t first = 0; first < recipe.batch; first += micro) {
-        const std::int64_t rows = std::min(micro, recipe.batch - first);
+    const std::int64_t share = recipe.batch / m_run.processes->size();  // sequences of this process
+    const std::int64_t begin = m_position.step * recipe.batch + m_run.processes->rank() * share;
+    const std::int64_t micro = recipe.microBatch > 0 ? std::min(recipe.microBatch, share) : share;
+    at::Tensor loss = at::zeros({1}, at::kDouble);
+    for (std::int64_t first = 0; first < share; first += micro) {
+        const std::int64_t rows = std::min(micro, share - first);
         const double weight = static_cast<double>(rows) / static_cast<double>(recipe.batch);
-        const TrainingBatch batch = splitTargets(microBatch(m_position.step * recipe.batch + first, rows));
-        loss += forwardBackward(stage(), *bound.decoder, m_run.models.original.get(), batch, weight, recipe.recompute) * weight;
+        const TrainingBatch batch = splitTargets(microBatch(begin + first, rows));
+        loss += forwardBackward(stage(), *bound.decoder, m_run.models.original.get(), batch, weight, recipe.recompute).cpu() * weight;
     }
-    TrainableWeights::pullBack(bound);
+    if (auto summed = m_run.processes->summedBackward(m_trained, [&] { TrainableWeights::pullBack(bound); }); !summed)
+        return propagate(summed);
+    if (auto summed = m_run.processes->sum(loss); !summed)
+        return propagate(summed);
     return loss.item<double>();
+}
+
+Result<void> Trainer::updateWeights(double rate)
+{
+    NamedTensors gradients;
+    for (std::size_t i = 0; i < m_trained.size(); ++i)
+        gradients[m_trainedNames[i]] = m_run.processes->ownRows(m_trained[i].grad());
+    m_optimiser->step(rate, gradients);
+    return m_run.processes->shareRows(m_trained);
 }
 
 Result<void> Trainer::trainStep()
@@ -192,7 +230,8 @@ Result<void> Trainer::trainStep()
     const bool skipped = !std::isfinite(*loss) || !std::isfinite(norm);
     if (!skipped) {
         clipGradients(m_trained, norm, m_run.recipe.optimiser.clip);
-        m_optimiser->step(rate);
+        if (auto updated = updateWeights(rate); !updated)
+            return updated;
     }
     const std::int64_t tokens = m_run.recipe.batch * m_run.recipe.sequenceLength;
     const std::int64_t stageIndex = m_position.stage;
@@ -212,8 +251,10 @@ Result<void> Trainer::trainStep()
 Result<void> Trainer::afterSkipping(const BoundDecoder &bound, double loss, double norm)
 {
     const std::string what = std::isfinite(loss) ? "the gradient is " + std::to_string(norm) : "the loss is " + std::to_string(loss);
-    const std::string layer = firstNonFiniteLayer(bound);
-    const std::string place = layer.empty() ? "" : "; the first numbers that are not finite come from " + layer;
+    std::string place = firstNonFiniteLayer(bound);
+    if (place.empty())
+        place = firstNonFiniteGradient();
+    place = place.empty() ? "" : "; the first numbers that are not finite come from " + place;
     m_log.record(TrainingNotice{m_position.step, "step " + std::to_string(m_position.step) + " was skipped: " + what + place});
     if (m_position.skippedInARow < kMostSkippedInARow)
         return {};
@@ -240,8 +281,18 @@ std::string Trainer::firstNonFiniteLayer(const BoundDecoder &bound) const
     return probe.first();
 }
 
+std::string Trainer::firstNonFiniteGradient() const
+{
+    for (std::size_t i = 0; i < m_trained.size(); ++i)
+        if (!at::isfinite(m_trained[i].grad()).all().item<bool>())
+            return "the gradient of " + m_trainedNames[i];
+    return {};
+}
+
 Result<void> Trainer::observe(std::stop_token stop)
 {
+    if (!isFirst())
+        return {};
     const bool edge = m_position.step == 0 || finished() || m_position.stageStep == 0;
     if (edge || due(m_position.step, m_run.recipe.evaluateEvery))
         if (auto evaluated = evaluate(stop); !evaluated && evaluated.error().code != ErrorCode::Cancelled)
@@ -299,7 +350,15 @@ Result<void> Trainer::sample(std::stop_token stop)
 
 Result<void> Trainer::writeCheckpoint()
 {
-    return m_run.checkpoints.write({m_position, m_weights.masters(), m_optimiser ? m_optimiser->state() : NamedTensors()});
+    const auto optimiser = m_run.processes->gatherRows(m_optimiser ? m_optimiser->state() : NamedTensors());
+    if (!optimiser)
+        return propagate(optimiser);
+    return isFirst() ? m_run.checkpoints.write({m_position, m_weights.masters(), *optimiser}) : Result<void>();
+}
+
+Result<void> Trainer::saveResult(const std::string &folder)
+{
+    return isFirst() ? exportTo(folder) : Result<void>();
 }
 
 Result<void> Trainer::exportTo(const std::string &folder)

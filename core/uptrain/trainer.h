@@ -2,6 +2,7 @@
 #pragma once
 
 #include "corpus/packedcorpus.h"
+#include "uptrain/distributed.h"
 #include "uptrain/evaluation.h"
 #include "uptrain/optimiser.h"
 #include "uptrain/runlog.h"
@@ -21,6 +22,7 @@ struct TrainingRun {
     PackedCorpus corpus;
     CheckpointFolder checkpoints;
     std::optional<RunCheckpoint> resumed;
+    std::unique_ptr<Distributed> processes;
 };
 
 class Trainer {
@@ -40,15 +42,20 @@ private:
 
     void beginStage();
     Result<Next> heedControl(std::stop_token stop);
+    Result<bool> anyProcess(bool wish);
     Result<void> trainStep();
     Result<double> gradients(const BoundDecoder &bound);
     Result<void> afterSkipping(const BoundDecoder &bound, double loss, double norm);
     std::string firstNonFiniteLayer(const BoundDecoder &bound) const;
+    std::string firstNonFiniteGradient() const;
     at::Tensor microBatch(std::int64_t first, std::int64_t rows) const;
     Result<void> observe(std::stop_token stop);
     Result<void> evaluate(std::stop_token stop);
     Result<void> sample(std::stop_token stop);
+    Result<void> updateWeights(double rate);
     Result<void> writeCheckpoint();
+    Result<void> saveResult(const std::string &folder);
+    bool isFirst() const { return m_run.processes->isFirst(); }
     Result<void> exportTo(const std::string &folder);
     Result<void> exportAdapter(const std::string &origin, const std::string &folder);
     void reportProgress() const;
@@ -59,7 +66,8 @@ private:
     TrainableWeights m_weights;
     HeldOut m_heldOut;
     RunPosition m_position;
-    std::vector<at::Tensor> m_trained;  // masters of this stage
+    std::vector<std::string> m_trainedNames;  // masters of this stage
+    std::vector<at::Tensor> m_trained;
     std::unique_ptr<Optimiser> m_optimiser;
 };
 
