@@ -17,6 +17,14 @@ fs::path userFolder(const char *variable, const char *belowHome)
     return {};
 }
 
+/// The folder above that of the running program.
+fs::path programPlace()
+{
+    std::error_code error;
+    const fs::path program = fs::read_symlink("/proc/self/exe", error);
+    return error ? fs::path() : program.parent_path().parent_path();
+}
+
 } // namespace
 
 std::string environmentVariable(const char *name)
@@ -56,11 +64,16 @@ std::vector<fs::path> sharedDataFolders()
     return folders;
 }
 
+fs::path privateDataFolder()
+{
+    const fs::path place = programPlace();
+    return place.empty() ? place : place / "share" / "supralens";
+}
+
 fs::path privateLibraryFolder()
 {
-    std::error_code error;
-    const fs::path program = fs::read_symlink("/proc/self/exe", error);
-    return error ? fs::path() : program.parent_path().parent_path() / "lib" / "supralens";
+    const fs::path place = programPlace();
+    return place.empty() ? place : place / "lib" / "supralens";
 }
 
 } // namespace lens

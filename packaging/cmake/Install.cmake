@@ -6,6 +6,7 @@
 #   lib/supralens/           own libraries and a private LibTorch; supralens-plugin-trial
 #   lib/supralens/plugins/   architecture families
 #   lib/supralens/qt/        plugins of a Qt that is brought along
+#   share/supralens/models/  the demo models
 #   include/supralens/       headers of the core; libtorch/: LibTorch's
 #   lib/cmake/SupraLens/     find_package(SupraLens)
 include(CMakePackageConfigHelpers)
@@ -14,8 +15,8 @@ set(private_dir lib/supralens)
 
 set(programs supralens supralens-cli)
 set(exported_libraries supralens_base supralens_tensor supralens_text supralens_checkpoint supralens_model)
-set(private_libraries supralens_engine supralens_store supralens_bridge supralens_widgets supralens_plot
-    supralens_lens supralens_models supralens_sessions supralens_compare)
+set(private_libraries supralens_corpus supralens_engine supralens_uptrain supralens_store supralens_bridge supralens_widgets supralens_plot
+    supralens_lens supralens_models supralens_sessions supralens_training supralens_compare)
 
 set(plugins)
 get_property(plugin_folders DIRECTORY "${PROJECT_SOURCE_DIR}/plugins" PROPERTY SUBDIRECTORIES)
@@ -41,6 +42,12 @@ if(plugins)
   set_target_properties(${plugins} PROPERTIES INSTALL_RPATH "$ORIGIN/..")
   install(TARGETS ${plugins} LIBRARY DESTINATION ${private_dir}/plugins COMPONENT plugins)
 endif()
+
+install(DIRECTORY "${PROJECT_SOURCE_DIR}/resources/models/" DESTINATION share/supralens/models COMPONENT application
+        PATTERN make EXCLUDE)
+# The build folder has them at the same place as an installation.
+file(MAKE_DIRECTORY "${PROJECT_BINARY_DIR}/share/supralens")
+file(CREATE_LINK "${PROJECT_SOURCE_DIR}/resources/models" "${PROJECT_BINARY_DIR}/share/supralens/models" SYMBOLIC)
 
 # LibTorch: what libtorch_cpu.so needs when it is loaded, and no more. Its own paths point into Python's folders.
 get_filename_component(libtorch_lib_dir "${LibTorch_CPU_LIBRARY}" REALPATH)
