@@ -3,6 +3,7 @@
 #include "base/folders.h"
 #include "base/threadwaiting.h"
 #include "bridge/engineapi.h"
+#include "bridge/trainingapi.h"
 #include "mainwindow.h"
 #include "tensor/device.h"
 #include "themeswitch.h"
@@ -85,11 +86,12 @@ int main(int argc, char **argv)
 
     qCInfo(logApp).noquote() << QString::fromStdString(lens::openAccelerators());
     const auto engine = lens::makeEngine();
+    const auto trainer = lens::makeTrainingEngine();
     lens::AppSettings settings(parser.value(settingsFile));
     const lens::ThemeSwitch theme(settings);
     QStringList models = parser.positionalArguments();
     const QString handedOn = takeWorkspace(models);
-    lens::MainWindow window(*engine, settings, handedOn.isEmpty() ? parser.value(workspace) : handedOn);
+    lens::MainWindow window(*engine, *trainer, settings, handedOn.isEmpty() ? parser.value(workspace) : handedOn);
     window.show();
     // The window is on the screen before any model is touched.
     QTimer::singleShot(0, &window, [&window, models] { window.openModels(models); });

@@ -16,6 +16,7 @@
 #include "models/pluginspage.h"
 #include "models/welcomepage.h"
 #include "sessions/sessionspage.h"
+#include "uptrain/trainingpage.h"
 #include "widgets/errorbanner.h"
 #include "widgets/navigationrail.h"
 
@@ -25,6 +26,7 @@
 #include <QFileDialog>
 #include <QHBoxLayout>
 #include <QLabel>
+#include <QMessageBox>
 #include <QMimeData>
 #include <QScreen>
 #include <QStackedWidget>
@@ -37,10 +39,11 @@ constexpr int leastColumnWidth = 165; ///< pixels; below, columns take the side 
 
 } // namespace
 
-MainWindow::MainWindow(Engine &engine, AppSettings &settings, const QString &workspacePath, QWidget *parent)
+MainWindow::MainWindow(Engine &engine, TrainingEngine &trainer, AppSettings &settings, const QString &workspacePath,
+                       QWidget *parent)
     : QMainWindow(parent), m_engine(engine), m_settings(settings), m_library(engine), m_recorder(m_store),
       m_chat(engine, m_library, &m_recorder), m_differences(engine, m_chat), m_attention(engine, m_chat),
-      m_models(m_library), m_sessions(m_store)
+      m_training(trainer, m_store), m_models(m_library), m_sessions(m_store)
 {
     setAcceptDrops(true);
     setDockOptions(AnimatedDocks | AllowNestedDocks | AllowTabbedDocks);
@@ -81,11 +84,13 @@ void MainWindow::makePages()
     m_rail->addPage(QStringLiteral("models"), tr("Models"));
     m_rail->addPage(QStringLiteral("sessions"), tr("Sessions"));
     m_rail->addPage(QStringLiteral("plugins"), tr("Plugins"));
+    m_rail->addPage(QStringLiteral("train"), tr("Train"));
     m_compare = new CompareWorkspace(m_chat, m_library, &m_selection);
     m_side = new SidePanel(&m_sessions, &m_models);
     m_side->setObjectName(QStringLiteral("sidePanel"));
     m_modelsPage = new ModelsPage(m_library, m_models);
     m_sessionsPage = new SessionsPage(m_store, m_sessions);
+    m_trainingPage = new TrainingPage(m_library, m_training, m_store);
     auto *comparing = new QWidget;
     auto *row = new QHBoxLayout(comparing);
     row->setContentsMargins(0, 0, 0, 0);
@@ -98,6 +103,7 @@ void MainWindow::makePages()
     m_pages->addWidget(m_modelsPage);
     m_pages->addWidget(m_sessionsPage);
     m_pages->addWidget(new PluginsPage(m_engine));
+    m_pages->addWidget(m_trainingPage);
     auto *centre = new QWidget;
     auto *layout = new QHBoxLayout(centre);
     layout->setContentsMargins(0, 0, 0, 0);
@@ -150,6 +156,9 @@ void MainWindow::wirePages()
         if (session == m_chat.session())
             m_chat.newSession();
     });
+    connect(m_trainingPage, &TrainingPage::compareRequested, this, &MainWindow::compareTrained);
+    connect(&m_training, &TrainingController::finished, this,
+            [this](const TrainingOutcome &outcome) { m_library.addWritten(text(outcome.folder)); });
     connect(m_docks->attentionDock(), &AttentionDock::autoMeasureChanged, &m_settings, &AppSettings::setAutoMeasure);
     connect(&m_library, &ModelLibrary::rememberedChanged, this,
             [this] { m_settings.setRecentModels(m_library.remembered()); });
@@ -287,6 +296,27 @@ void MainWindow::convert(quint64 source)
     showPage(ComparePage);
 }
 
+void MainWindow::compareTrained(const QString &model, const QString &original)
+{
+    const quint64 trained = m_library.addWritten(model);
+    if (!original.isEmpty())
+        m_chat.chooseModel(0, m_library.add(original));
+    m_chat.chooseModel(original.isEmpty() ? 0 : 1, trained);
+    showPage(ComparePage);
+}
+
+bool MainWindow::mayLeaveTraining()
+{
+    if (!m_training.isRunning())
+        return true;
+    const auto answer = QMessageBox::question(
+        this, tr("A training is running"),
+        tr("“%1” is being trained. If you quit now, it ends with a checkpoint and can go on from there later.")
+            .arg(m_training.runName()),
+        QMessageBox::Close | QMessageBox::Cancel, QMessageBox::Cancel);
+    return answer == QMessageBox::Close;
+}
+
 void MainWindow::openSession(RowId session)
 {
     if (session <= 0)
@@ -340,6 +370,10 @@ void MainWindow::rememberColumns()
 
 void MainWindow::closeEvent(QCloseEvent *event)
 {
+    if (!mayLeaveTraining()) {
+        event->ignore();
+        return;
+    }
     m_docks->setShown(true);
     m_settings.setWindow(saveGeometry(), saveState(layoutVersion));
     if (!m_chat.isBusy()) {

@@ -9,6 +9,7 @@
 #include "bridge/sessionlistmodel.h"
 #include "bridge/sessionrecorder.h"
 #include "bridge/storethread.h"
+#include "bridge/trainingcontroller.h"
 
 #include <QElapsedTimer>
 #include <QMainWindow>
@@ -26,15 +27,17 @@ class ModelsPage;
 class NavigationRail;
 class SessionsPage;
 class SidePanel;
+class TrainingPage;
 
 class MainWindow : public QMainWindow {
     Q_OBJECT
 
 public:
-    enum Page { ComparePage, ModelsPage_, SessionsPage_, PluginsPage_ };
+    enum Page { ComparePage, ModelsPage_, SessionsPage_, PluginsPage_, TrainPage };
 
-    /// `engine` and `settings` must outlive the window.
-    MainWindow(Engine &engine, AppSettings &settings, const QString &workspacePath, QWidget *parent = nullptr);
+    /// All of these must outlive the window.
+    MainWindow(Engine &engine, TrainingEngine &trainer, AppSettings &settings, const QString &workspacePath,
+               QWidget *parent = nullptr);
     ~MainWindow() override;
 
     /// Fills the list of models, then opens `specifications` in the columns, left to right; without any, those of the
@@ -47,6 +50,7 @@ public:
     Selection &selection() { return m_selection; }
     CompareWorkspace &compare() { return *m_compare; }
     SessionListModel &sessions() { return m_sessions; }
+    TrainingPage &training() { return *m_trainingPage; }
 
 protected:
     void closeEvent(QCloseEvent *event) override;
@@ -75,6 +79,10 @@ private:
     void showInColumn(quint64 entry, int column = -1);
     void compareWithConversion(quint64 source, int originalColumn = -1, int convertedColumn = -1);
     void convert(quint64 source);
+    /// A run's model beside its original; without one, alone.
+    void compareTrained(const QString &model, const QString &original);
+    /// False when the user would rather not leave a training that runs.
+    bool mayLeaveTraining();
     void openSession(RowId session);
     void newSession();
     void resetLayout();
@@ -93,6 +101,7 @@ private:
     ChatController m_chat;
     Differences m_differences;
     AttentionMeter m_attention;
+    TrainingController m_training;
     Selection m_selection;
     ModelListModel m_models;
     SessionListModel m_sessions;
@@ -106,6 +115,7 @@ private:
     bool m_tight = false; ///< the columns need the side panel's room
     ModelsPage *m_modelsPage = nullptr;
     SessionsPage *m_sessionsPage = nullptr;
+    TrainingPage *m_trainingPage = nullptr;
     LensDocks *m_docks = nullptr;
     QLabel *m_modelStatus = nullptr;
     QLabel *m_deviceStatus = nullptr;

@@ -8,6 +8,7 @@
 #include "mainwindow.h"
 #include "sessions/sessionspage.h"
 #include "tensor/device.h"
+#include "uptrain/trainingpage.h"
 #include "widgets/navigationrail.h"
 
 #include <QActionGroup>
@@ -58,6 +59,10 @@ void MainWindow::makeModelMenu()
         if (m_chat.chosenModel(0))
             compareWithConversion(m_chat.chosenModel(0), 0, 1);
     });
+    menu->addAction(tr("&Uptrain…"), this, [this] {
+        m_trainingPage->newRun(m_chat.chosenModel(0));
+        showPage(TrainPage);
+    });
 }
 
 void MainWindow::makeRunMenu()
@@ -92,7 +97,8 @@ void MainWindow::makeRunMenu()
 void MainWindow::makeViewMenu()
 {
     QMenu *menu = menuBar()->addMenu(tr("&View"));
-    const QStringList pages{tr("&Compare"), tr("&Models"), tr("&Sessions"), tr("&Plugins")};
+    const QStringList pages{tr("&Compare"), tr("&Models"), tr("&Sessions"), tr("&Plugins"),
+                            tr("&Train")};
     for (int i = 0; i < pages.size(); ++i)
         menu->addAction(pages[i], QKeySequence(QStringLiteral("Ctrl+%1").arg(i + 1)), this, [this, i] { showPage(i); });
     menu->addSeparator();

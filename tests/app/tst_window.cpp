@@ -12,6 +12,9 @@
 #include "mainwindow.h"
 #include "themeswitch.h"
 #include "ui/support/fakeengine.h"
+#include "ui/support/faketraining.h"
+#include "uptrain/runform.h"
+#include "uptrain/trainingpage.h"
 #include "widgets/errorbanner.h"
 #include "widgets/navigationrail.h"
 
@@ -35,7 +38,7 @@ const QStringList pair{QStringLiteral("/models/demo.gguf"), QStringLiteral("/mod
 struct Run {
     explicit Run(const QTemporaryDir &folder, const QStringList &models = pair)
         : settings(folder.filePath(QStringLiteral("settings.ini"))), theme(settings),
-          window(engine, settings, folder.filePath(QStringLiteral("workspace.supralens")))
+          window(engine, training, settings, folder.filePath(QStringLiteral("workspace.supralens")))
     {
         window.resize(1280, 800);
         window.show();
@@ -70,6 +73,7 @@ struct Run {
     }
 
     FakeEngine engine;
+    FakeTraining training;
     AppSettings settings;
     ThemeSwitch theme;
     MainWindow window;
@@ -403,6 +407,44 @@ private Q_SLOTS:
         QVERIFY(shown);
     }
 
+    /// Ctrl+5, a text, Start, Compare now: the half-trained model stands beside its original.
+    void trainsAndComparesWhatItHasSoFar()
+    {
+        Run run(m_folder);
+        run.training.pause = std::chrono::milliseconds(10);
+        QTRY_VERIFY(run.isReady());
+        const QString text = m_folder.filePath(QStringLiteral("stories.txt"));
+        QFile file(text);
+        QVERIFY(file.open(QIODevice::WriteOnly) && file.write("Once upon a time.\n") > 0);
+        file.close();
+        QTest::keyClick(&run.window, Qt::Key_5, Qt::ControlModifier);
+        TrainingPage &page = run.window.training();
+        QTRY_VERIFY(page.isVisible());
+        page.newRun(run.window.chat().chosenModel(0));
+        page.form().addFiles({text});
+        const auto button = [&page](const QString &label) {
+            for (QPushButton *found : page.findChildren<QPushButton *>()) {
+                if (found->text() == label && found->isVisible())
+                    return found;
+            }
+            return static_cast<QPushButton *>(nullptr);
+        };
+        QTRY_VERIFY(button(QStringLiteral("Start training"))->isEnabled());
+        button(QStringLiteral("Start training"))->click();
+        QTRY_VERIFY(button(QStringLiteral("Compare now")));
+        button(QStringLiteral("Compare now"))->click();
+        QTRY_VERIFY(run.window.compare().isVisible());
+        const auto shown = [&run](int column) {
+            return run.window.library().entry(run.window.chat().chosenModel(column))->specification;
+        };
+        QCOMPARE(shown(0), QStringLiteral("/models/demo.gguf"));
+        QTRY_VERIFY(shown(1).endsWith(QStringLiteral("/runs/demo-supra/now")));
+        run.window.showPage(MainWindow::TrainPage);
+        QVERIFY(button(QStringLiteral("Stop and keep")));
+        button(QStringLiteral("Stop and keep"))->click();
+        QTRY_VERIFY(button(QStringLiteral("Go on")));
+    }
+
     void picturesOfTheWindow_data()
     {
         QTest::addColumn<QString>("theme");
@@ -433,7 +475,8 @@ private Q_SLOTS:
         QTRY_VERIFY(!run.window.chat().isBusy());
         run.window.selection().setToken(run.window.chat().column(0).last()->answer.tokens[6].position);
         QTest::qWait(300);
-        const QStringList names{QStringLiteral("compare"), QStringLiteral("models"), QStringLiteral("sessions")};
+        const QStringList names{QStringLiteral("compare"), QStringLiteral("models"), QStringLiteral("sessions"),
+                                QStringLiteral("plugins"), QStringLiteral("train")};
         for (int page = 0; page < names.size(); ++page) {
             run.window.showPage(page);
             QTest::qWait(150);

@@ -1,6 +1,7 @@
 // The window with the real engine and tiny models: a softmax model beside its SUPRA conversion, with all lenses alive.
 #include "appsettings.h"
 #include "bridge/engineapi.h"
+#include "bridge/trainingapi.h"
 #include "lens/attentiondock.h"
 #include "lens/headmap.h"
 #include "mainwindow.h"
@@ -47,8 +48,8 @@ class TestWindowModels : public QObject {
 private:
     struct Run {
         Run(const QTemporaryDir &folder, const QStringList &models)
-            : engine(makeEngine()), settings(folder.filePath("settings.ini")), theme(settings),
-              window(*engine, settings, folder.filePath("workspace.supralens"))
+            : engine(makeEngine()), trainer(makeTrainingEngine()), settings(folder.filePath("settings.ini")), theme(settings),
+              window(*engine, *trainer, settings, folder.filePath("workspace.supralens"))
         {
             GenerationSettings generation;
             generation.options.maxTokens = 24;
@@ -60,6 +61,7 @@ private:
         }
 
         std::unique_ptr<Engine> engine;
+        std::unique_ptr<TrainingEngine> trainer;
         AppSettings settings;
         ThemeSwitch theme;
         MainWindow window;

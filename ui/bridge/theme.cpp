@@ -128,6 +128,7 @@ QFrame[card="true"] { background: @surface; border: 1px solid @border; border-ra
 QFrame[card="focused"] { background: @surface; border: 1px solid @accent; border-radius: 6px; }
 QLabel[heading="true"] { color: @muted; font-weight: 600; }
 QLabel[muted="true"] { color: @muted; }
+QLabel[warning="true"] { color: @warning; }
 QPushButton { border: 1px solid @border; border-radius: 4px; padding: 5px 12px; background: @raised; color: @text; }
 QPushButton::menu-indicator { image: none; width: 0; }
 QPushButton:hover { border-color: @accent; }
@@ -165,7 +166,8 @@ QPlainTextEdit[plain="true"] { border: none; background: transparent; }
     const std::pair<const char *, QColor> names[] = {
         {"@onaccent", colours.accentText}, {"@accent", colours.accent}, {"@soft", colours.accentSoft},
         {"@text", colours.text},           {"@raised", raised},         {"@border", colours.border},
-        {"@surface", colours.surface},     {"@canvas", colours.canvas}, {"@muted", colours.muted}};
+        {"@surface", colours.surface},     {"@canvas", colours.canvas}, {"@muted", colours.muted},
+        {"@warning", colours.warning}};
     for (const auto &[name, colour] : names)
         sheet.replace(QLatin1String(name), colour.name());
     return sheet;

@@ -17,8 +17,9 @@ public:
 
     std::string fingerprint(const std::string &folder) override
     {
-        const auto info = inspectModel(folder);
-        return info ? info->fingerprint : std::string();
+        // Loading what was just written also shows that it can be loaded.
+        const auto model = loadModel(folder, {});
+        return model ? (*model)->info().fingerprint : std::string();
     }
 };
 

@@ -16,7 +16,7 @@ public:
     virtual Result<TrainingEstimate> estimate(const Recipe &recipe) = 0;
     virtual Result<TrainingOutcome> train(const Recipe &recipe, ResumeMode mode, const TrainingListener &listener,
                                           TrainingControl &control, std::stop_token stop) = 0;
-    /// Of the weights in a run's folder; empty when there are none.
+    /// Of the weights in a run's folder, which are loaded for it; empty when that fails.
     virtual std::string fingerprint(const std::string &folder) = 0;
 };
 

@@ -1,7 +1,6 @@
 #include "uptrain/preflightcard.h"
 
 #include "bridge/format.h"
-#include "bridge/theme.h"
 
 #include <QFormLayout>
 #include <QLabel>
@@ -45,6 +44,7 @@ PreflightCard::PreflightCard(TrainingController &controller, QWidget *parent)
     m_memoryBar->setAccessibleName(tr("Share of the free memory that is needed"));
     m_start->setProperty("primary", true);
     m_reason->setProperty("muted", true);
+    m_warnings->setProperty("warning", true);
     auto *form = new QFormLayout;
     form->setHorizontalSpacing(14);
     form->addRow(tr("Parameters"), m_parameters);
@@ -131,9 +131,6 @@ void PreflightCard::present(const TrainingEstimate &estimate)
     QStringList warnings;
     for (const std::string &warning : estimate.warnings)
         warnings.append(QStringLiteral("• ") + text(warning));
-    QPalette colours = palette();
-    colours.setColor(QPalette::WindowText, Colours(palette()).warning);
-    m_warnings->setPalette(colours);
     m_warnings->setText(warnings.join(QLatin1Char('\n')));
     m_warnings->setVisible(!warnings.isEmpty());
 }

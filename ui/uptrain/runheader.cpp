@@ -166,7 +166,10 @@ void RunHeader::showStored(const TrainingRunRow &run, const TrainingMetrics &met
     m_status->setText(tr("%1 · begun %2").arg(statusName(run.status), when));
     m_progress->hide();
     const bool goesOn = run.status == TrainingStatus::Interrupted || run.status == TrainingStatus::Stopped;
-    showButtons(false, run.status != TrainingStatus::Running, goesOn, !run.fingerprint.empty());
+    // A cancelled run stops with a message and a checkpoint, but without a model.
+    const bool hasModel = run.status == TrainingStatus::Finished ||
+                          (run.status == TrainingStatus::Stopped && run.message.empty());
+    showButtons(false, run.status != TrainingStatus::Running, goesOn, hasModel);
     showFacts(metrics, run.totalSteps, -1);
 }
 

@@ -7,6 +7,7 @@
 #include "widgets/errorbanner.h"
 
 #include <QDir>
+#include <QElapsedTimer>
 #include <QFontDatabase>
 #include <QLabel>
 #include <QPlainTextEdit>
@@ -19,6 +20,7 @@ namespace lens {
 namespace {
 
 constexpr int RedrawMilliseconds = 250;
+constexpr int RestShare = 8; ///< a drawing may take one part in so many of the time
 constexpr int SaveMilliseconds = 700;
 constexpr double OnlyColour = 0.45; ///< of a run alone; several are spread over the whole scale
 
@@ -154,6 +156,8 @@ void RunView::redraw()
 {
     if (!m_metrics)
         return;
+    QElapsedTimer timer;
+    timer.start();
     std::vector<PlottedRun> runs{{m_name, m_overlays.empty() ? OnlyColour : 0, m_metrics}};
     for (std::size_t i = 0; i < m_overlays.size(); ++i) {
         m_overlays[i].colorPosition = double(i + 1) / double(m_overlays.size());
@@ -163,6 +167,7 @@ void RunView::redraw()
     m_fidelity->setMetrics(m_metrics);
     m_samples->setMetrics(m_metrics);
     showNotices();
+    m_redraw.setInterval(std::max(RedrawMilliseconds, RestShare * int(timer.elapsed())));
 }
 
 void RunView::showNotices()

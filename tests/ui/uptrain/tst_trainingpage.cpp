@@ -308,6 +308,45 @@ private Q_SLOTS:
         QCOMPARE(runs.index(0).data().toString(), QStringLiteral("first"));
     }
 
+    void curvesHaveGapsAndTheOriginal()
+    {
+        RunCurves curves;
+        curves.resize(700, 600);
+        curves.show();
+        auto metrics = std::make_shared<TrainingMetrics>();
+        for (std::int64_t step = 1; step <= 50; ++step)
+            metrics->steps.push_back(fakeStep(fakeRecipe(), step));
+        metrics->steps[20].loss = NAN;
+        metrics->evaluations = {fakeEvaluation(0), fakeEvaluation(50)};
+        curves.setRuns({{QStringLiteral("one"), 0.5, metrics}});
+        const PlotTable perplexity = curves.chart(RunCurves::Perplexity).table();
+        QCOMPARE(perplexity.rows, qsizetype(4));
+        QCOMPARE(perplexity.row(3), QVariantList({QStringLiteral("softmax original"), 50.0, 8.1}));
+        const PlotTable loss = curves.chart(RunCurves::Loss).table();
+        QVERIFY(std::isnan(loss.row(20)[2].toDouble()));
+        QVERIFY(std::isfinite(loss.row(21)[2].toDouble()));
+        QTest::qWait(100);
+        QVERIFY(curves.chart(RunCurves::Loss).save(m_folder->filePath(QStringLiteral("gap.svg"))));
+    }
+
+    void aHundredThousandStepsAreDrawnInTime()
+    {
+        RunCurves curves;
+        curves.resize(700, 600);
+        curves.show();
+        auto metrics = std::make_shared<TrainingMetrics>();
+        for (std::int64_t step = 1; step <= 100000; ++step)
+            metrics->steps.push_back(fakeStep(fakeRecipe(), step));
+        QTest::qWait(50);
+        QElapsedTimer timer;
+        timer.start();
+        curves.setRuns({{QStringLiteral("long"), 0.5, metrics}});
+        curves.grab();
+        const qint64 elapsed = timer.elapsed();
+        qInfo("set and drawn in %lld ms", static_cast<long long>(elapsed));
+        QVERIFY(elapsed < 2000);
+    }
+
     void fidelityFollowsUntilTheSliderIsMoved()
     {
         FidelityView view;
