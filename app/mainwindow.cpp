@@ -5,6 +5,7 @@
 #include "bridge/sessionloader.h"
 #include "compare/comparecolumn.h"
 #include "compare/compareworkspace.h"
+#include "compare/promptbox.h"
 #include "compare/generationpanel.h"
 #include "compare/sidepanel.h"
 #include "lens/attentiondock.h"
@@ -228,6 +229,8 @@ void MainWindow::openModels(const QStringList &specifications)
 
 void MainWindow::openFirstPair()
 {
+    if (openDemoPair())
+        return;
     const quint64 first = m_library.entries().front().id;
     m_chat.chooseModel(0, first);
     connect(&m_library, &ModelLibrary::loaded, this, [this, first](quint64 entry) {
@@ -236,6 +239,25 @@ void MainWindow::openFirstPair()
             m_chat.chosenModel(1) == 0)
             compareWithConversion(first, -1, 1);
     });
+}
+
+bool MainWindow::openDemoPair()
+{
+    quint64 softmax = 0, supra = 0;
+    for (const ModelEntry &entry : m_library.entries()) {
+        if (entry.bundled && entry.name == QLatin1String("stories-softmax"))
+            softmax = entry.id;
+        if (entry.bundled && entry.name == QLatin1String("stories-supra"))
+            supra = entry.id;
+    }
+    if (softmax == 0 || supra == 0)
+        return false;
+    m_chat.setColumnCount(2);
+    m_chat.chooseModel(0, softmax);
+    m_chat.chooseModel(1, supra);
+    if (m_compare->prompt().text().isEmpty())
+        m_compare->prompt().setText(QStringLiteral("Once upon a time, there was a little girl named Lily. One day, she found a"));
+    return true;
 }
 
 void MainWindow::openPath(const QString &path, int column)

@@ -71,6 +71,8 @@ private:
     void wireStore();
     /// The first model that is known and its SUPRA conversion, so that a newcomer has a pair to look at.
     void openFirstPair();
+    /// The softmax and the SUPRA model that come along, with a prompt they know how to go on with.
+    bool openDemoPair();
     void openModelFile(int column);
     void openModelFolder(int column);
     /// In that column; -1: the first that is free, and on other pages only in the list.

@@ -66,8 +66,9 @@ std::vector<fs::path> sharedDataFolders()
 
 fs::path privateDataFolder()
 {
-    const fs::path place = programPlace();
-    return place.empty() ? place : place / "share" / "supralens";
+    std::error_code error;
+    const bool isInstalled = fs::read_symlink("/proc/self/exe", error).parent_path().filename() == "bin";
+    return isInstalled ? programPlace() / "share" / "supralens" : fs::path();
 }
 
 fs::path privateLibraryFolder()

@@ -23,8 +23,8 @@ std::filesystem::path userCacheFolder();
 /// supralens in each of $XDG_DATA_DIRS.
 std::vector<std::filesystem::path> sharedDataFolders();
 
-/// share/supralens beside the folder of the running program, with what it brings along: demo models, adapters. Empty when
-/// the system does not tell.
+/// share/supralens beside the bin/ that the running program lies in, with the models it brings along. Empty for programs
+/// that lie elsewhere (tests have no models but their own), and when the system does not tell.
 std::filesystem::path privateDataFolder();
 
 /// lib/supralens beside the folder of the running program: the same in a build folder, an installation and an
