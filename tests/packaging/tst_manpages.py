@@ -21,7 +21,7 @@ def subcommands_in(text):
     section = text.split("\nSubcommands:\n", 1)
     if len(section) == 1:
         return []
-    return re.findall(r"^  (\w+) ", section[1], re.MULTILINE)
+    return re.findall(r"^  ([\w-]+) ", section[1], re.MULTILINE)
 
 
 def main():
