@@ -172,6 +172,9 @@ public:
     int rank() const { return m_place.rank; }
     int size() const { return m_place.size; }
 
+    /// After the last exchange.
+    void leave();
+
     /// Runs f and, when it fails, finds out who is lost.
     template <class F>
     Result<void> collective(F &&f);
@@ -180,9 +183,9 @@ public:
     void shareRows(const std::vector<at::Tensor> &wholes);
 
     ProcessGroupGloo &gloo() { return *m_gloo; }
-    bool hasLeft = false;
 
 private:
+    bool keepsStore() const { return m_place.rank == 0 && !m_place.launcherKeepsStore; }
     at::Tensor packed(const std::vector<at::Tensor> &wholes, int rank) const;
 
     ProcessPlace m_place;
@@ -191,6 +194,7 @@ private:
     c10::intrusive_ptr<c10d::ProcessGroup> m_group;  // what Reducer wants
     std::unique_ptr<PeerWatch> m_watch;
     bool m_failed = false;
+    bool m_hasLeft = false;
 };
 
 Distributed::Group::Group(const ProcessPlace &place) : m_place(place), m_store(openStore(place, true, kJoinPatience))
@@ -208,15 +212,24 @@ Distributed::Group::Group(const ProcessPlace &place) : m_place(place), m_store(o
 
 Distributed::Group::~Group()
 {
-    if (!hasLeft) {
+    if (!m_hasLeft) {
         if (!m_failed)
             m_watch->announce("rank " + std::to_string(rank()) + " of " + std::to_string(size()) + " ended before the others");
         m_watch->stop();
+        if (keepsStore())
+            m_watch->seeOthersOff();
         // Work may still refer to the watch, and closing the group would wait for that work.
         static_cast<void>(m_group.release());
         static_cast<void>(m_gloo.release());
         static_cast<void>(m_watch.release());
     }
+}
+
+void Distributed::Group::leave()
+{
+    m_hasLeft = true;
+    m_watch->stop();
+    keepsStore() ? m_watch->seeOthersOff() : m_watch->signOff();
 }
 
 template <class F>
@@ -407,9 +420,10 @@ Result<void> Distributed::leave()
 {
     if (!m_group)
         return {};
-    auto together = barrier();
-    m_group->hasLeft = together.has_value();
-    return together;
+    if (auto together = barrier(); !together)
+        return together;
+    m_group->leave();
+    return {};
 }
 
 } // namespace lens

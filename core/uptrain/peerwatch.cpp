@@ -10,10 +10,12 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 constexpr auto kInterval = std::chrono::seconds(1);
-constexpr auto kSilence = std::chrono::seconds(8);    // longer: lost
-constexpr auto kPatience = std::chrono::seconds(12);  // for finding out who
+constexpr auto kSilence = std::chrono::seconds(10);   // longer: lost
+constexpr auto kPatience = std::chrono::seconds(14);  // for finding out who
+constexpr auto kFarewell = std::chrono::seconds(5);   // of the keeper of the store
 
 const std::string kLossKey = "lost";
+const std::string kDoneKey = "done";  // how many processes have no more to read
 
 std::string countKey(int rank)
 {
@@ -82,6 +84,30 @@ void PeerWatch::stop()
         m_thread.join();
 }
 
+void PeerWatch::signOff()
+{
+    const std::lock_guard lock(m_storeMutex);
+    try {
+        m_store->add(kDoneKey, 1);
+    } catch (...) {
+        // The keeper is gone, and needs no telling.
+    }
+}
+
+void PeerWatch::seeOthersOff()
+{
+    const auto end = Clock::now() + kFarewell;
+    // One is not counted: this process when all leave or when it gives up itself, otherwise the lost one.
+    const auto others = static_cast<std::int64_t>(m_peers.size()) - 1;
+    const std::lock_guard lock(m_storeMutex);
+    try {
+        while (m_store->add(kDoneKey, 0) < others && Clock::now() < end)
+            std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    } catch (...) {
+        // Without a store there is nobody to wait for.
+    }
+}
+
 std::optional<std::string> PeerWatch::loss()
 {
     std::unique_lock lock(m_mutex);
@@ -111,7 +137,7 @@ void PeerWatch::look()
     m_store->add(countKey(m_rank), 1);
     if (m_store->check({kLossKey})) {
         const std::vector<std::uint8_t> text = m_store->get(kLossKey);
-        report(std::string(text.begin(), text.end()));
+        acknowledge(std::string(text.begin(), text.end()));
         return;
     }
     for (int rank = 0; rank < static_cast<int>(m_peers.size()); ++rank) {
@@ -125,10 +151,16 @@ void PeerWatch::look()
         else if (now - peer.changed > kSilence) {
             const std::string what = "rank " + std::to_string(rank) + " of " + std::to_string(m_peers.size()) + " does not answer any more";
             m_store->set(kLossKey, what);
-            report(what);
+            acknowledge(what);
             return;
         }
     }
+}
+
+void PeerWatch::acknowledge(const std::string &loss)
+{
+    m_store->add(kDoneKey, 1);
+    report(loss);
 }
 
 void PeerWatch::report(const std::string &what)

@@ -31,6 +31,13 @@ public:
     /// No more looking; guarded futures end only as their work does.
     void stop();
 
+    /// Tells the keeper of the store that this process needs it no more. The watch must have been stopped.
+    void signOff();
+
+    /// For the keeper of the store, which goes last: the others would take its end for the loss. Waits until each of them
+    /// has signed off or heard of a loss, some seconds at most.
+    void seeOthersOff();
+
     /// Who is lost, once a guarded future has failed; waits until that is known. Nothing when all is well.
     std::optional<std::string> loss();
 
@@ -42,6 +49,7 @@ private:
 
     void run(std::stop_token stop);
     void look();
+    void acknowledge(const std::string &loss);
     void report(const std::string &what);
     void workFailed();
 
