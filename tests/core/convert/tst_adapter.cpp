@@ -2,6 +2,7 @@
 #include "checkpoint/safetensors.h"
 #include "convert/adapter.h"
 #include "convert/convert.h"
+#include "fuzz/mutator.h"
 #include "model/architecture.h"
 #include "model/decoder.h"
 #include "support/tensorcheck.h"
@@ -102,6 +103,7 @@ private Q_SLOTS:
     void refusesWrongTensors_data();
     void refusesWrongTensors();
     void damagedFilesAreErrors();
+    void survivesMutations();
     void aCheckpointIsNoAdapter();
 
 private:
@@ -253,6 +255,29 @@ void AdapterTest::damagedFilesAreErrors()
         put(bad, damaged);
         QVERIFY2(!readAdapter(bad), word.constData());
     }
+}
+
+/// What is read at all can be applied, or is refused for a reason; nothing crashes.
+void AdapterTest::survivesMutations()
+{
+    const LanguageModelPtr base = fixture("hf_llama_gqa");
+    const std::string file = path("mutated.safetensors");
+    QVERIFY(writeAdapter(file, sample(base, "supra:relu-per-head:layers=1"), AdapterStorage::Int8));
+    const std::string original = contents(file).toStdString();
+    Mutator mutator(20240511);
+    int refused = 0;
+    for (int i = 0; i < 1000; ++i) {
+        put(file, QByteArray::fromStdString(mutator.mutate(original)));
+        const auto adapter = readAdapter(file);
+        const auto adapted = adapter ? applyAdapter(*base, *adapter) : Result<LanguageModelPtr>(propagate(adapter));
+        if (adapted)
+            continue;
+        ++refused;
+        QVERIFY(!adapted.error().what.empty());
+        QVERIFY2(adapted.error().code != ErrorCode::Internal, toString(adapted.error()).c_str());
+    }
+    qInfo("%d of 1000 refused", refused);
+    QVERIFY(refused > 300);
 }
 
 void AdapterTest::aCheckpointIsNoAdapter()
