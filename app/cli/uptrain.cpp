@@ -1,10 +1,13 @@
 // supralens-cli uptrain
+#include "base/folders.h"
 #include "cli/commands.h"
 #include "cli/format.h"
 #include "cli/json.h"
 #include "cli/models.h"
 #include "cli/trainingoptions.h"
+#include "cli/trainingrecording.h"
 #include "uptrain/exportjob.h"
+#include "uptrain/recipepaths.h"
 #include "uptrain/uptrain.h"
 
 #include <chrono>
@@ -15,6 +18,7 @@ namespace {
 
 struct Options {
     TrainingArguments training;
+    std::string workspace;
     bool resume = false;
 };
 
@@ -101,36 +105,64 @@ Result<Exit> writeJob(const Recipe &recipe, const std::string &folder, Environme
     return Exit::Done;
 }
 
+void report(const TrainingOutcome &outcome, Environment &environment)
+{
+    Console &console = environment.console;
+    if (environment.options.json) {
+        console.writeJson({{"out", outcome.folder}, {"step", outcome.step}, {"finished", outcome.finished},
+                           {"skipped_steps", outcome.skippedSteps}, {"perplexity", outcome.heldOutPerplexity},
+                           {"original_perplexity", outcome.originalPerplexity}});
+        return;
+    }
+    std::vector<std::pair<std::string, std::string>> rows{{"written to", outcome.folder},
+                                                          {"steps", grouped(static_cast<std::uint64_t>(outcome.step))},
+                                                          {"held-out perplexity", fixed(outcome.heldOutPerplexity, 3)}};
+    if (outcome.originalPerplexity > 0)
+        rows.emplace_back("of the original", fixed(outcome.originalPerplexity, 3));
+    if (outcome.skippedSteps > 0)
+        rows.emplace_back("steps skipped", std::to_string(outcome.skippedSteps) + ", for losses or gradients that were not finite");
+    console.write(facts(rows));
+}
+
+/// Of several processes that a launcher started, the first one measures.
+bool isMeasuringProcess()
+{
+    const std::string rank = environmentVariable("RANK");
+    return rank.empty() || rank == "0";
+}
+
 Result<Exit> run(const Options &options, Environment &environment)
 {
-    const auto recipe = recipeFrom(options.training, environment.options);
+    auto recipe = recipeFrom(options.training, environment.options);
     if (!recipe)
         return propagate(recipe);
     if (!options.training.exportJob().empty())
         return writeJob(*recipe, options.training.exportJob(), environment);
     Console &console = environment.console;
+    std::unique_ptr<TrainingRecording> recording;
+    if (!options.workspace.empty()) {
+        // The window goes on with this run from wherever it was started.
+        *recipe = withAbsolutePaths(std::move(*recipe));
+        if (isMeasuringProcess()) {
+            auto opened = TrainingRecording::open(options.workspace, *recipe, options.resume);
+            if (!opened)
+                return propagate(opened);
+            recording = std::move(*opened);
+        }
+    }
     warnUntrained(*recipe, console);
     Reporter reporter(console, totalSteps(*recipe));
+    const TrainingListener listener = recording ? recording->listener(reporter.listener()) : reporter.listener();
     TrainingControl control;
-    const auto outcome = train(*recipe, options.resume ? ResumeMode::Resume : ResumeMode::Fresh, reporter.listener(), control,
-                               environment.stop);
+    const auto outcome =
+        train(*recipe, options.resume ? ResumeMode::Resume : ResumeMode::Fresh, listener, control, environment.stop);
     console.clearProgress();
+    const auto recorded = recording ? recording->finish(outcome) : Result<void>();
     if (!outcome)
         return propagate(outcome);
-    if (environment.options.json) {
-        console.writeJson({{"out", outcome->folder}, {"step", outcome->step}, {"finished", outcome->finished},
-                           {"skipped_steps", outcome->skippedSteps}, {"perplexity", outcome->heldOutPerplexity},
-                           {"original_perplexity", outcome->originalPerplexity}});
-        return Exit::Done;
-    }
-    std::vector<std::pair<std::string, std::string>> rows{{"written to", outcome->folder},
-                                                          {"steps", grouped(static_cast<std::uint64_t>(outcome->step))},
-                                                          {"held-out perplexity", fixed(outcome->heldOutPerplexity, 3)}};
-    if (outcome->originalPerplexity > 0)
-        rows.emplace_back("of the original", fixed(outcome->originalPerplexity, 3));
-    if (outcome->skippedSteps > 0)
-        rows.emplace_back("steps skipped", std::to_string(outcome->skippedSteps) + ", for losses or gradients that were not finite");
-    console.write(facts(rows));
+    report(*outcome, environment);
+    if (!recorded)
+        return propagate(recorded);
     return Exit::Done;
 }
 
@@ -143,6 +175,8 @@ void addUptrain(CommandLine &line)
                                         [options](Environment &environment) { return run(*options, environment); });
     options->training.addTo(*command);
     command->add_flag("--resume", options->resume, "Go on from the newest checkpoint in --out");
+    command->add_option("--workspace", options->workspace, "Keep what is measured in this workspace, for the window too")
+        ->option_text("FILE.db");
 }
 
 } // namespace lens::cli

@@ -43,7 +43,74 @@ std::string keptLines(const std::filesystem::path &file, std::int64_t upTo)
     return kept;
 }
 
+/// The members of a line; what is missing or of the wrong type takes its default, null is no number.
+class Line {
+public:
+    explicit Line(const Json &json) : m_json(json) {}
+
+    std::int64_t whole(const char *key) const { return holds(key, &Json::is_number_integer) ? m_json[key].get<std::int64_t>() : 0; }
+    bool truth(const char *key) const { return holds(key, &Json::is_boolean) && m_json[key].get<bool>(); }
+    std::string text(const char *key) const { return holds(key, &Json::is_string) ? m_json[key].get<std::string>() : std::string(); }
+    double number(const char *key) const { return m_json.contains(key) ? value(m_json[key]) : 0; }
+
+    std::vector<float> numbers(const char *key) const
+    {
+        std::vector<float> values;
+        if (holds(key, &Json::is_array))
+            for (const Json &item : m_json[key])
+                values.push_back(static_cast<float>(value(item)));
+        return values;
+    }
+
+private:
+    static double value(const Json &json) { return json.is_number() ? json.get<double>() : std::nan(""); }
+    bool holds(const char *key, bool (Json::*isType)() const noexcept) const
+    {
+        return m_json.contains(key) && (m_json[key].*isType)();
+    }
+
+    const Json &m_json;
+};
+
+template <class T>
+void tell(const std::function<void(const T &)> &listener, const T &metrics)
+{
+    if (listener)
+        listener(metrics);
+}
+
 } // namespace
+
+Result<void> replayRunLog(const std::filesystem::path &file, const TrainingListener &listener)
+{
+    std::ifstream stream(file);
+    if (!stream)
+        return fail(ErrorCode::NotFound, "there is no log of a run", file.string());
+    std::string text;
+    while (std::getline(stream, text)) {
+        const Json json = Json::parse(text, nullptr, false);
+        if (!json.is_object())
+            continue;
+        const Line line(json);
+        const std::string kind = line.text("kind");
+        const std::int64_t step = line.whole("step");
+        if (kind == "step")
+            tell(listener.step, StepMetrics{step, line.whole("stage"), line.number("loss"), line.number("gradient_norm"),
+                                            line.number("learning_rate"), line.whole("tokens"), line.number("seconds"),
+                                            line.number("tokens_per_second"), line.truth("skipped")});
+        else if (kind == "evaluation")
+            tell(listener.evaluation, EvaluationMetrics{step, line.whole("tokens"), line.number("perplexity"),
+                                                        line.number("original_perplexity")});
+        else if (kind == "layers")
+            tell(listener.layers, LayerMetrics{step, line.whole("layers"), line.whole("heads"), line.numbers("largest_activation"),
+                                               line.numbers("output_error"), line.numbers("head_fidelity")});
+        else if (kind == "sample")
+            tell(listener.sample, SampleMetrics{step, line.text("prompt"), line.text("text"), line.text("original_text")});
+        else if (kind == "notice")
+            tell(listener.notice, TrainingNotice{step, line.text("text")});
+    }
+    return {};
+}
 
 Result<RunLog> RunLog::open(const std::filesystem::path &file, const TrainingListener &listener, std::int64_t upTo)
 {

@@ -8,6 +8,10 @@
 
 namespace lens {
 
+/// Tells the listener what a log holds, line by line; lines that are no measurements, as the last of a killed run may be,
+/// are passed over. ErrorCode::NotFound without a log.
+Result<void> replayRunLog(const std::filesystem::path &file, const TrainingListener &listener);
+
 class RunLog {
 public:
     /// `listener` must outlive it. Lines after step `upTo`, left by a run that went on beyond its last checkpoint, are

@@ -3,6 +3,7 @@
 #include "checkpoint/jsonfile.h"
 #include "checkpoint/writer.h"
 #include "tensor/torchbridge.h"
+#include "uptrain/recipepaths.h"
 #include "uptrain/trainer.h"
 #include "uptrain/trainingcorpus.h"
 
@@ -16,9 +17,10 @@ namespace {
 namespace fs = std::filesystem;
 
 /// What may change between the beginning of a run and its continuation: how it is computed and watched, not what.
-Recipe comparable(Recipe recipe)
+Recipe comparable(const Recipe &asked)
 {
     const Recipe defaults;
+    Recipe recipe = withAbsolutePaths(asked);
     recipe.out.clear();
     recipe.device = defaults.device;
     recipe.saveDtype = defaults.saveDtype;

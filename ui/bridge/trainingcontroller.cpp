@@ -8,19 +8,6 @@ namespace {
 constexpr int DrainMilliseconds = 100;
 constexpr qint64 RecordMilliseconds = 1000;
 
-/// The run's folder is no news where the run is shown.
-TrainingEnd endOf(const Result<TrainingOutcome> &result, const std::string &folder, const std::string &fingerprint)
-{
-    if (result)
-        return {result->finished ? TrainingStatus::Finished : TrainingStatus::Stopped, {}, fingerprint};
-    if (result.error().code == ErrorCode::Cancelled)
-        return {TrainingStatus::Stopped, "cancelled; it can go on from its last checkpoint", {}};
-    Error error = result.error();
-    if (error.where == folder)
-        error.where.clear();
-    return {TrainingStatus::Failed, toString(error), {}};
-}
-
 } // namespace
 
 /// What the training thread has to tell.
@@ -29,13 +16,6 @@ struct TrainingController::Mailbox {
     TrainingMetrics metrics;
     std::vector<std::string> exported;
     std::string fingerprint; ///< of the result, at the end
-
-    template <class T>
-    void add(std::vector<T> TrainingMetrics::*list, const T &item)
-    {
-        const std::lock_guard lock(mutex);
-        (metrics.*list).push_back(item);
-    }
 };
 
 TrainingController::TrainingController(TrainingEngine &engine, StoreThread &store, QObject *parent)
@@ -94,15 +74,23 @@ Result<void> TrainingController::goOn(const TrainingRunRow &run)
     m_entered = true;
     m_metrics = {};
     setState(State::Preparing);
-    m_store.run<TrainingMetrics>([id = run.id](Workspace &workspace) { return workspace.training().metrics(id); },
-                                 [self = QPointer(this)](Result<TrainingMetrics> metrics) {
-                                     if (!self)
-                                         return;
-                                     if (metrics)
-                                         self->m_metrics = std::move(*metrics);
-                                     self->m_recorder.resume(self->m_run);
-                                     self->launch(ResumeMode::Resume);
-                                 });
+    m_store.run<TrainingMetrics>(
+        [id = run.id, folder = run.folder](Workspace &workspace) {
+            auto metrics = workspace.training().metrics(id);
+            if (metrics)
+                extend(*metrics, loggedMetrics(folder));
+            return metrics;
+        },
+        [self = QPointer(this)](Result<TrainingMetrics> metrics) {
+            if (!self)
+                return;
+            self->m_recorder.resume(self->m_run);
+            if (metrics) {
+                self->m_metrics = std::move(*metrics);
+                self->m_recorder.append(self->m_metrics);
+            }
+            self->launch(ResumeMode::Resume);
+        });
     return {};
 }
 
@@ -135,15 +123,11 @@ void TrainingController::launch(ResumeMode mode)
 
 TrainingListener TrainingController::listener() const
 {
-    TrainingListener listener;
     const auto mailbox = m_mailbox;
-    listener.step = [mailbox](const StepMetrics &step) { mailbox->add(&TrainingMetrics::steps, step); };
-    listener.evaluation = [mailbox](const EvaluationMetrics &evaluation) {
-        mailbox->add(&TrainingMetrics::evaluations, evaluation);
-    };
-    listener.layers = [mailbox](const LayerMetrics &layers) { mailbox->add(&TrainingMetrics::layers, layers); };
-    listener.sample = [mailbox](const SampleMetrics &sample) { mailbox->add(&TrainingMetrics::samples, sample); };
-    listener.notice = [mailbox](const TrainingNotice &notice) { mailbox->add(&TrainingMetrics::notices, notice); };
+    TrainingListener listener = measuringListener([mailbox](const TrainingMetrics &news) {
+        const std::lock_guard lock(mailbox->mutex);
+        extend(mailbox->metrics, news);
+    });
     listener.exported = [mailbox](const std::string &folder) {
         const std::lock_guard lock(mailbox->mutex);
         mailbox->exported.push_back(folder);
@@ -191,7 +175,7 @@ void TrainingController::end(const Result<TrainingOutcome> &result)
     drain();
     record(true);
     if (m_entered)
-        m_recorder.finish(endOf(result, m_recipe.out, m_mailbox->fingerprint));
+        m_recorder.finish(endOfTraining(result, m_recipe.out, m_mailbox->fingerprint));
     m_job = nullptr;
     if (result)
         m_outcome = *result;

@@ -1,9 +1,11 @@
 #include "bridge/trainingdata.h"
 
 #include "engine/specification.h"
+#include "uptrain/runlog.h"
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 namespace lens {
@@ -11,30 +13,14 @@ namespace {
 
 constexpr std::size_t PaceSteps = 50;
 
-template <class T>
-void extendList(std::vector<T> &all, const std::vector<T> &news)
-{
-    if (news.empty())
-        return;
-    while (!all.empty() && all.back().step >= news.front().step)
-        all.pop_back();
-    all.insert(all.end(), news.begin(), news.end());
-}
-
 } // namespace
 
-void extend(TrainingMetrics &all, const TrainingMetrics &news)
+TrainingMetrics loggedMetrics(const std::string &folder)
 {
-    extendList(all.steps, news.steps);
-    extendList(all.evaluations, news.evaluations);
-    extendList(all.layers, news.layers);
-    extendList(all.samples, news.samples);
-    // Several notices may belong to one step and come one by one.
-    for (const TrainingNotice &notice : news.notices) {
-        const auto known = [&](const TrainingNotice &old) { return old.step == notice.step && old.text == notice.text; };
-        if (std::none_of(all.notices.begin(), all.notices.end(), known))
-            all.notices.push_back(notice);
-    }
+    TrainingMetrics logged;
+    const auto listener = measuringListener([&logged](const TrainingMetrics &metrics) { extend(logged, metrics); });
+    static_cast<void>(replayRunLog(std::filesystem::path(folder) / "log.jsonl", listener));
+    return logged;
 }
 
 Result<Recipe> recipeOf(const TrainingRunRow &run)

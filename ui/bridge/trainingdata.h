@@ -1,7 +1,7 @@
 // What a run measured, as the window puts it together. Plain functions.
 #pragma once
 
-#include "store/trainingstore.h"
+#include "store/trainingwriter.h"
 #include "uptrain/recipe.h"
 
 #include <QString>
@@ -10,8 +10,9 @@
 
 namespace lens {
 
-/// Adds `news` to `all`. A run that went on from a checkpoint repeats steps: what `all` had from there on goes.
-void extend(TrainingMetrics &all, const TrainingMetrics &news);
+/// What the log in a run's folder holds, be it more than the workspace has: a killed program had no time to store its last
+/// second. Empty when there is no log.
+TrainingMetrics loggedMetrics(const std::string &folder);
 
 /// The recipe of a stored run. Malformed when it is none.
 Result<Recipe> recipeOf(const TrainingRunRow &run);

@@ -1,32 +1,39 @@
 #include "bridge/trainingrecorder.h"
 
-#include "bridge/trainingdata.h"
-
 #include <QPointer>
+
+#include <optional>
 
 namespace lens {
 
+/// Filled once the run is entered; without a writer, `error` says why it could not be.
 struct TrainingRecorder::Written {
-    RowId run = 0; ///< 0: could not be begun
-    Error error;   ///< why not
-    TrainingMetrics waiting;
+    std::optional<TrainingWriter> writer;
+    Error error;
+
+    template <class Act>
+    Result<void> with(Act act)
+    {
+        return writer ? act(*writer) : tl::unexpected<Error>(error);
+    }
 };
 
 TrainingRecorder::TrainingRecorder(StoreThread &store, QObject *parent) : QObject(parent), m_store(store)
 {
 }
 
-void TrainingRecorder::adopt(std::function<Result<RowId>(Workspace &)> open)
+void TrainingRecorder::adopt(std::function<Result<TrainingWriter>(TrainingStore &)> open)
 {
     m_written = std::make_shared<Written>();
     m_store.run<RowId>(
-        [written = m_written, open = std::move(open)](Workspace &workspace) {
-            auto run = open(workspace);
-            if (run)
-                written->run = *run;
-            else
-                written->error = run.error();
-            return run;
+        [written = m_written, open = std::move(open)](Workspace &workspace) -> Result<RowId> {
+            const auto writer = open(workspace.training());
+            if (!writer) {
+                written->error = writer.error();
+                return propagate(writer);
+            }
+            written->writer = *writer;
+            return writer->run();
         },
         [self = QPointer(this)](const Result<RowId> &run) {
             if (!self)
@@ -40,29 +47,19 @@ void TrainingRecorder::adopt(std::function<Result<RowId>(Workspace &)> open)
 
 void TrainingRecorder::begin(TrainingStart start)
 {
-    adopt([start = std::move(start)](Workspace &workspace) { return workspace.training().begin(start); });
+    adopt([start = std::move(start)](TrainingStore &store) { return TrainingWriter::begin(store, start); });
 }
 
 void TrainingRecorder::resume(RowId run)
 {
-    adopt([run](Workspace &workspace) -> Result<RowId> {
-        if (const auto resumed = workspace.training().resume(run); !resumed)
-            return propagate(resumed);
-        return run;
-    });
+    adopt([run](TrainingStore &store) { return TrainingWriter::resume(store, run); });
 }
 
 void TrainingRecorder::append(TrainingMetrics metrics)
 {
     m_store.run<void>(
-        [written = m_written, metrics = std::move(metrics)](Workspace &workspace) -> Result<void> {
-            if (written->run == 0)
-                return tl::unexpected<Error>(written->error);
-            extend(written->waiting, metrics);
-            const auto stored = workspace.training().append(written->run, written->waiting);
-            if (stored)
-                written->waiting = {};
-            return stored;
+        [written = m_written, metrics = std::move(metrics)](Workspace &) {
+            return written->with([&](TrainingWriter &writer) { return writer.append(metrics); });
         },
         [self = QPointer(this)](const Result<void> &result) {
             if (self)
@@ -73,10 +70,8 @@ void TrainingRecorder::append(TrainingMetrics metrics)
 void TrainingRecorder::finish(TrainingEnd end)
 {
     m_store.run<void>(
-        [written = m_written, end = std::move(end)](Workspace &workspace) -> Result<void> {
-            if (written->run == 0)
-                return tl::unexpected<Error>(written->error);
-            return workspace.training().finish(written->run, end, written->waiting);
+        [written = m_written, end = std::move(end)](Workspace &) {
+            return written->with([&](TrainingWriter &writer) { return writer.finish(end); });
         },
         [self = QPointer(this)](const Result<void> &result) {
             if (!self)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "bridge/storethread.h"
+#include "store/trainingwriter.h"
 
 #include <QObject>
 
@@ -32,7 +33,7 @@ Q_SIGNALS:
 private:
     struct Written; ///< touched on the store's thread only
 
-    void adopt(std::function<Result<RowId>(Workspace &)> open);
+    void adopt(std::function<Result<TrainingWriter>(TrainingStore &)> open);
     void report(const Result<void> &result);
 
     StoreThread &m_store;

@@ -1,0 +1,192 @@
+// Training from the command line into a workspace: what the window would list.
+#include "cliprocess.h"
+#include "store/workspace.h"
+
+#include <QTemporaryDir>
+#include <csignal>
+
+using namespace lens;
+using namespace lens::test;
+
+class CliTrainingTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase()
+    {
+        QByteArray text;
+        for (int i = 0; i < 400; ++i)
+            text += "Once upon a time there was a " + QByteArray(i % 3 ? "cat" : "dog") + " who liked to play.\n<|endoftext|>\n";
+        write("stories.txt", text);
+        write("config.json", R"({"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
+                                 "num_key_value_heads": 2, "max_position_embeddings": 64, "tie_word_embeddings": true})");
+    }
+
+    void aRunIsInTheWorkspace()
+    {
+        const CliResult run = runCli(arguments("first", 6) + workspace("first.db"));
+        QVERIFY2(run.status == 0, run.text());
+        const Stored stored = read("first.db");
+        QCOMPARE(stored.runs.size(), std::size_t(1));
+        const TrainingRunRow &row = stored.runs[0];
+        QCOMPARE(row.name, std::string("first"));
+        QCOMPARE(row.folder, path("first").toStdString());
+        QCOMPARE(int(row.status), int(TrainingStatus::Finished));
+        QCOMPARE(row.totalSteps, std::int64_t(6));
+        QVERIFY(row.perplexity > 0 && !row.fingerprint.empty());
+        QVERIFY(row.recipe.find(path("stories.txt").toStdString()) != std::string::npos);
+        QCOMPARE(stored.metrics.steps.size(), std::size_t(6));
+        QCOMPARE(stored.metrics.evaluations.size(), std::size_t(4)); // 0, 2, 4, 6
+        QCOMPARE(stored.metrics.layers.size(), std::size_t(4));
+        QCOMPARE(stored.metrics.samples.size(), std::size_t(3)); // 0, 3, 6
+        compareWithLog("first", stored.metrics);
+    }
+
+    void aKilledRunGoesOnAsTheSame()
+    {
+        QProcess process;
+        process.start(QStringLiteral(SUPRALENS_CLI), arguments("killed", 4000) + workspace("killed.db"));
+        QVERIFY(QTest::qWaitFor([this] { return newestCheckpoint("killed") > 100; }, 60000));
+        process.kill();
+        QVERIFY(process.waitForFinished());
+        const Stored cut = read("killed.db");
+        QCOMPARE(cut.runs.size(), std::size_t(1));
+        QCOMPARE(int(cut.runs[0].status), int(TrainingStatus::Interrupted));
+        QVERIFY(!cut.metrics.steps.empty());
+        QProcess again;
+        again.start(QStringLiteral(SUPRALENS_CLI), arguments("killed", 4000) + workspace("killed.db") + QStringList{"--resume"});
+        const std::int64_t before = newestCheckpoint("killed");
+        QVERIFY(QTest::qWaitFor([this, before] { return newestCheckpoint("killed") > before + 10; }, 60000));
+        ::kill(pid_t(again.processId()), SIGINT);
+        QVERIFY(again.waitForFinished(60000));
+        QCOMPARE(again.exitCode(), 130);
+        const Stored stored = read("killed.db");
+        QCOMPARE(stored.runs.size(), std::size_t(1));
+        QCOMPARE(int(stored.runs[0].status), int(TrainingStatus::Stopped));
+        for (std::size_t i = 0; i < stored.metrics.steps.size(); ++i)
+            QCOMPARE(stored.metrics.steps[i].step, std::int64_t(i + 1));
+        QVERIFY(stored.metrics.steps.back().step > before);
+        compareWithLog("killed", stored.metrics);
+    }
+
+    void aRunWithoutAWorkspaceIsTakenOver()
+    {
+        QVERIFY(runCli(arguments("late", 6)).status == 0);
+        const CliResult run = runCli(arguments("late", 6) + workspace("late.db") + QStringList{"--resume"});
+        QVERIFY2(run.status == 0, run.text());
+        const Stored stored = read("late.db");
+        QCOMPARE(stored.runs.size(), std::size_t(1));
+        QCOMPARE(int(stored.runs[0].status), int(TrainingStatus::Finished));
+        QCOMPARE(stored.metrics.evaluations.size(), std::size_t(4));
+        compareWithLog("late", stored.metrics);
+    }
+
+    void relativePathsMayBeResumedFromAnywhere()
+    {
+        QProcess first;
+        first.setWorkingDirectory(m_folder.path());
+        QStringList relative = arguments("moved", 6);
+        relative.replaceInStrings(path("stories.txt"), QStringLiteral("stories.txt"));
+        first.start(QStringLiteral(SUPRALENS_CLI), relative + workspace("moved.db"));
+        QVERIFY(first.waitForFinished(60000));
+        QCOMPARE(first.exitCode(), 0);
+        const CliResult run = runCli(arguments("moved", 6) + workspace("moved.db") + QStringList{"--resume"});
+        QVERIFY2(run.status == 0, run.text());
+        QCOMPARE(read("moved.db").runs.size(), std::size_t(1));
+    }
+
+    void whatFailsBeforeAStepIsNotEntered()
+    {
+        const CliResult run = runCli(arguments("first", 6) + workspace("none.db"));
+        QCOMPARE(run.status, 1);
+        QVERIFY2(run.err.contains("resume it"), run.text());
+        QVERIFY(read("none.db").runs.empty());
+    }
+
+    void aWorkspaceInUseIsRefusedAtOnce()
+    {
+        const auto held = Workspace::open(path("held.db").toStdString());
+        QVERIFY(held.has_value());
+        const CliResult run = runCli(arguments("held", 6) + workspace("held.db"));
+        QCOMPARE(run.status, 1);
+        QVERIFY2(run.isOneLine(), run.text());
+        QVERIFY(!QFile::exists(path("held")));
+    }
+
+private:
+    struct Stored {
+        std::vector<TrainingRunRow> runs;
+        TrainingMetrics metrics; ///< of the first
+    };
+
+    QString path(const QString &name) const { return m_folder.filePath(name); }
+    QStringList workspace(const QString &name) const { return {"--workspace", path(name)}; }
+
+    void write(const QString &name, const QByteArray &content) const
+    {
+        QFile file(path(name));
+        if (file.open(QIODevice::WriteOnly))
+            file.write(content);
+    }
+
+    std::int64_t newestCheckpoint(const QString &out) const
+    {
+        const QStringList names = QDir(path(out) + "/checkpoints").entryList({"step-*"}, QDir::Dirs, QDir::Name);
+        return names.isEmpty() ? 0 : names.last().mid(5).toLongLong();
+    }
+
+    QStringList arguments(const QString &out, int steps) const
+    {
+        return {"uptrain", "--from-scratch", path("config.json"), "--tokenizer",
+                QStringLiteral(SUPRALENS_TEST_DATA "/tokenizers/llama2c_tok512/tok512.bin"), "--steps", QString::number(steps),
+                "--data", path("stories.txt"), "--cache", path("cache"), "--sequence-length", "48", "--evaluation-tokens", "512",
+                "--held-out", "0.1", "--evaluate-every", steps > 100 ? "50" : "2", "--sample-every", "3", "--sample-prompt", "Once",
+                "--sample-tokens", "4", "--checkpoint-every", "10", "--out", path(out)};
+    }
+
+    /// Opening it marks what was left running as interrupted, as the window does.
+    Stored read(const QString &name) const
+    {
+        Stored stored;
+        const auto workspace = Workspace::open(path(name).toStdString());
+        if (!workspace)
+            throw std::runtime_error(toString(workspace.error()));
+        stored.runs = (*workspace)->training().list().value();
+        if (!stored.runs.empty())
+            stored.metrics = (*workspace)->training().metrics(stored.runs[0].id).value();
+        return stored;
+    }
+
+    void compareWithLog(const QString &out, const TrainingMetrics &metrics) const
+    {
+        QFile file(path(out) + "/log.jsonl");
+        QVERIFY(file.open(QIODevice::ReadOnly));
+        std::map<QString, std::size_t> counted;
+        while (!file.atEnd()) {
+            const QJsonObject line = QJsonDocument::fromJson(file.readLine()).object();
+            const QString kind = line["kind"].toString();
+            const std::size_t i = counted[kind]++;
+            if (kind == "step") {
+                QVERIFY(i < metrics.steps.size());
+                QCOMPARE(metrics.steps[i].step, std::int64_t(line["step"].toInt()));
+                QCOMPARE(metrics.steps[i].loss, line["loss"].toDouble());
+                QCOMPARE(metrics.steps[i].gradientNorm, line["gradient_norm"].toDouble());
+            } else if (kind == "evaluation") {
+                QVERIFY(i < metrics.evaluations.size());
+                QCOMPARE(metrics.evaluations[i].perplexity, line["perplexity"].toDouble());
+            } else if (kind == "sample") {
+                QVERIFY(i < metrics.samples.size());
+                QCOMPARE(QString::fromStdString(metrics.samples[i].text), line["text"].toString());
+            }
+        }
+        QCOMPARE(metrics.steps.size(), counted["step"]);
+        QCOMPARE(metrics.evaluations.size(), counted["evaluation"]);
+        QCOMPARE(metrics.layers.size(), counted["layers"]);
+        QCOMPARE(metrics.samples.size(), counted["sample"]);
+    }
+
+    QTemporaryDir m_folder;
+};
+
+QTEST_GUILESS_MAIN(CliTrainingTest)
+#include "tst_clitraining.moc"
