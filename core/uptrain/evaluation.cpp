@@ -30,16 +30,6 @@ private:
     std::vector<float> m_largest;
 };
 
-class MixedHeads final : public ProbeSink {
-public:
-    bool wants(ProbeKind kind, std::int64_t) const override { return kind == ProbeKind::MixerOut; }
-    void offer(ProbeKind, std::int64_t, const at::Tensor &value) override { m_mixed = value; }
-    const at::Tensor &mixed() const { return m_mixed; }
-
-private:
-    at::Tensor m_mixed;
-};
-
 /// Mean over tokens of the cosine between two heads' outputs: [H].
 at::Tensor headCosines(const at::Tensor &a, const at::Tensor &b, std::int64_t heads)
 {
@@ -54,12 +44,10 @@ void compareLayers(LayerMetrics &metrics, const Decoder &model, const Decoder &o
         if (!traces[i].input.defined())
             continue;
         const auto layer = static_cast<std::int64_t>(i);
-        MixedHeads probe;
-        const auto state = model.mixer(layer).initialState(inputs.size(0));
-        const at::Tensor y = model.mixer(layer).forward(traces[i].input, *state, {layer, 0, {}, &probe});
-        metrics.outputError[i] = relativeError(y, traces[i].output).item<float>();
+        const MixerTrace own = runMixer(model, layer, traces[i].input);
+        metrics.outputError[i] = relativeError(own.output, traces[i].output).item<float>();
         const std::int64_t heads = model.config().layers[i].heads;
-        const at::Tensor cosines = headCosines(probe.mixed(), traces[i].mixed, heads).contiguous();
+        const at::Tensor cosines = headCosines(own.mixed, traces[i].mixed, heads).contiguous();
         std::copy_n(cosines.const_data_ptr<float>(), heads, metrics.headFidelity.begin() + layer * metrics.heads);
     }
 }

@@ -44,6 +44,16 @@ private:
     std::vector<MixerTrace> m_traces;
 };
 
+class MixedHeads final : public ProbeSink {
+public:
+    bool wants(ProbeKind kind, std::int64_t) const override { return kind == ProbeKind::MixerOut; }
+    void offer(ProbeKind, std::int64_t, const at::Tensor &value) override { m_mixed = value; }
+    const at::Tensor &mixed() const { return m_mixed; }
+
+private:
+    at::Tensor m_mixed;
+};
+
 at::Tensor hiddenStates(const Decoder &model, const at::Tensor &inputs, bool recompute)
 {
     ModelState state = model.initialState(inputs.size(0));
@@ -78,9 +88,7 @@ at::Tensor transferBackward(const Decoder &model, const Decoder &original, const
     for (std::size_t i = 0; i < traces.size(); ++i) {
         if (!traces[i].input.defined())
             continue;
-        const SequenceMixer &mixer = model.mixer(static_cast<std::int64_t>(i));
-        const auto state = mixer.initialState(batch.inputs.size(0));
-        const at::Tensor y = mixer.forward(traces[i].input, *state, {static_cast<std::int64_t>(i), 0, {}, nullptr});
+        const at::Tensor y = runMixer(model, static_cast<std::int64_t>(i), traces[i].input).output;
         const at::Tensor loss = relativeError(y, traces[i].output) / static_cast<double>(converted);
         if (loss.requires_grad())
             (loss * weight).backward();
@@ -113,6 +121,30 @@ std::vector<MixerTrace> traceMixers(const Decoder &original, const Decoder &mode
     options.probe = &tracer;
     original.forward(inputs, state, options);
     return tracer.take();
+}
+
+MixerTrace runMixer(const Decoder &model, std::int64_t layer, const at::Tensor &input)
+{
+    MixedHeads probe;
+    const SequenceMixer &mixer = model.mixer(layer);
+    const auto state = mixer.initialState(input.size(0));
+    at::Tensor output = mixer.forward(input, *state, {layer, 0, {}, &probe});
+    return {input, probe.mixed(), std::move(output)};
+}
+
+std::vector<at::Tensor> fittedScales(const Decoder &model, const Decoder &original, const at::Tensor &inputs)
+{
+    const c10::NoGradGuard noGrad;
+    const std::vector<MixerTrace> traces = traceMixers(original, model, inputs);
+    std::vector<at::Tensor> scales(traces.size());
+    for (std::size_t i = 0; i < traces.size(); ++i) {
+        if (!traces[i].input.defined())
+            continue;
+        const at::Tensor mixed = runMixer(model, static_cast<std::int64_t>(i), traces[i].input).mixed.to(at::kFloat);
+        const at::Tensor products = (mixed * traces[i].mixed.to(at::kFloat)).sum({0, 1});
+        scales[i] = products / mixed.square().sum({0, 1}).clamp_min(1e-20);
+    }
+    return scales;
 }
 
 at::Tensor forwardBackward(const TrainingStage &stage, const Decoder &model, const Decoder *original, const TrainingBatch &batch,

@@ -31,6 +31,14 @@ struct MixerTrace {
 /// Of the layers that `model` has converted to linear; the others stay empty. Without gradients.
 std::vector<MixerTrace> traceMixers(const Decoder &original, const Decoder &model, const at::Tensor &inputs);
 
+/// What the mixer of one layer makes of `input`, from an empty state. Gradients as the caller has them.
+MixerTrace runMixer(const Decoder &model, std::int64_t layer, const at::Tensor &input);
+
+/// By layer the factors per channel [H*dv], float32, that bring the heads' outputs of the model's linear mixers closest to
+/// those of the original, in the least squares over `inputs` [B,T]; undefined for layers that are not converted. GroupNorm
+/// gives every head the same size, softmax attention does not.
+std::vector<at::Tensor> fittedScales(const Decoder &model, const Decoder &original, const at::Tensor &inputs);
+
 /// ||y - reference||^2 / ||reference||^2.
 at::Tensor relativeError(const at::Tensor &y, const at::Tensor &reference);
 

@@ -5,6 +5,7 @@
 #include "uptrain/sampletext.h"
 #include "uptrain/schedule.h"
 
+#include <algorithm>
 #include <c10/core/GradMode.h>
 #include <chrono>
 #include <cmath>
@@ -15,6 +16,7 @@ namespace lens {
 namespace {
 
 constexpr std::int64_t kMostSkippedInARow = 10;
+constexpr std::int64_t kFittingTokens = 4096;
 
 bool due(std::int64_t step, std::int64_t interval)
 {
@@ -98,12 +100,34 @@ void Trainer::beginStage()
     m_optimiser = std::make_unique<Optimiser>(parameters, m_run.recipe.optimiser);
 }
 
+/// Scales that are learned begin where they fit best, not at one: gradient descent would spend its first hundreds of
+/// steps on that.
+Result<void> Trainer::fitScales()
+{
+    if (!m_run.recipe.learnScale || !m_run.models.original)
+        return {};
+    const auto bound = m_weights.bind(false);
+    if (!bound)
+        return propagate(bound);
+    const c10::NoGradGuard noGrad;
+    const std::int64_t rows = std::clamp<std::int64_t>(kFittingTokens / m_run.recipe.sequenceLength, 1, m_run.recipe.batch);
+    const auto scales = fittedScales(*bound->decoder, *m_run.models.original, splitTargets(microBatch(0, rows)).inputs);
+    std::vector<at::Tensor> masters;
+    for (std::size_t i = 0; i < scales.size(); ++i)
+        if (scales[i].defined())
+            masters.push_back(m_weights.masters().at("layers." + std::to_string(i) + ".mixer.scale").copy_(scales[i]));
+    return m_run.processes->broadcast(masters);
+}
+
 Result<TrainingOutcome> Trainer::run(std::stop_token stop)
 {
     return guarded("training", [&]() -> Result<TrainingOutcome> {
-        if (m_position.step == 0)
+        if (m_position.step == 0) {
             if (auto observed = observe(stop); !observed)
                 return propagate(observed);
+            if (auto fitted = fitScales(); !fitted)
+                return propagate(fitted);
+        }
         bool stopped = false;
         while (!finished() && !stopped) {
             const auto next = heedControl(stop);

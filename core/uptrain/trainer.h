@@ -41,6 +41,7 @@ private:
     bool finished() const { return m_position.stage >= static_cast<std::int64_t>(m_run.recipe.stages.size()); }
 
     void beginStage();
+    Result<void> fitScales();
     Result<Next> heedControl(std::stop_token stop);
     Result<bool> anyProcess(bool wish);
     Result<void> trainStep();

@@ -48,6 +48,7 @@ private Q_SLOTS:
     void recoversWhatConversionLost_data();
     void recoversWhatConversionLost();
     void transferLowersEveryLayersError();
+    void scalesBeginWhereTheyFit();
     void adapterStagesFollowEachOther();
     void hybridsKeepTheirSoftmaxLayers();
     void resultRunsAsARecurrentNetwork();
@@ -99,9 +100,7 @@ void UptrainingTest::recoversWhatConversionLost()
 
 void UptrainingTest::transferLowersEveryLayersError()
 {
-    Recipe recipe = m_runs.uptrain("transfer", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 20, 2e-2));
-    recipe.learnScale = true;
-    const Watched run = watch(recipe);
+    const Watched run = watch(m_runs.uptrain("transfer", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 20, 2e-2)));
     QVERIFY(run.outcome.has_value());
     const LayerMetrics &first = run.layers.front(), &last = run.layers.back();
     QCOMPARE(first.layers, std::int64_t{2});
@@ -109,6 +108,21 @@ void UptrainingTest::transferLowersEveryLayersError()
     for (std::size_t i = 0; i < 2; ++i)
         QVERIFY2(last.outputError[i] < 0.9f * first.outputError[i], qPrintable(QString("%1 -> %2").arg(first.outputError[i]).arg(last.outputError[i])));
     QVERIFY(run.perplexities.back() < run.perplexities.front());
+}
+
+void UptrainingTest::scalesBeginWhereTheyFit()
+{
+    Recipe recipe = m_runs.uptrain("unscaled", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 4, 1e-6));
+    const Watched unscaled = watch(recipe);
+    recipe.out = m_runs.file("scaled");
+    recipe.learnScale = true;
+    const Watched scaled = watch(recipe);
+    QVERIFY(unscaled.outcome.has_value() && scaled.outcome.has_value());
+    for (std::size_t i = 0; i < 2; ++i) {
+        QCOMPARE(scaled.layers.front().outputError[i], unscaled.layers.front().outputError[i]);
+        QVERIFY(scaled.layers.back().outputError[i] < 1);
+        QVERIFY(scaled.layers.back().outputError[i] < 0.9f * unscaled.layers.back().outputError[i]);
+    }
 }
 
 void UptrainingTest::adapterStagesFollowEachOther()
