@@ -11,6 +11,8 @@
 namespace lens {
 namespace {
 
+namespace fs = std::filesystem;
+
 constexpr std::size_t PaceSteps = 50;
 
 } // namespace
@@ -19,8 +21,31 @@ TrainingMetrics loggedMetrics(const std::string &folder)
 {
     TrainingMetrics logged;
     const auto listener = measuringListener([&logged](const TrainingMetrics &metrics) { extend(logged, metrics); });
-    static_cast<void>(replayRunLog(std::filesystem::path(folder) / "log.jsonl", listener));
+    static_cast<void>(replayRunLog(fs::path(folder) / "log.jsonl", listener));
     return logged;
+}
+
+bool holdsRun(const std::string &folder)
+{
+    std::error_code error;
+    return fs::exists(fs::path(folder) / "recipe.json", error);
+}
+
+bool holdsCheckpoint(const std::string &folder)
+{
+    // They get this name when they are complete.
+    std::error_code error;
+    fs::directory_iterator entries(fs::path(folder) / "checkpoints", error);
+    return !error && std::any_of(fs::begin(entries), fs::end(entries), [](const fs::directory_entry &entry) {
+        return entry.path().filename().string().starts_with("step-");
+    });
+}
+
+bool holdsModel(const std::string &folder)
+{
+    std::error_code error;
+    return fs::exists(fs::path(folder) / "model.safetensors", error) ||
+           fs::exists(fs::path(folder) / "adapter.safetensors", error);
 }
 
 Result<Recipe> recipeOf(const TrainingRunRow &run)

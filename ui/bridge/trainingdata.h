@@ -14,6 +14,12 @@ namespace lens {
 /// second. Empty when there is no log.
 TrainingMetrics loggedMetrics(const std::string &folder);
 
+/// There is a run in that folder; with a checkpoint it goes on from there, without one from its beginning.
+bool holdsRun(const std::string &folder);
+bool holdsCheckpoint(const std::string &folder);
+/// There is a model in that folder: a run's result.
+bool holdsModel(const std::string &folder);
+
 /// The recipe of a stored run. Malformed when it is none.
 Result<Recipe> recipeOf(const TrainingRunRow &run);
 std::string recipeText(const Recipe &recipe);

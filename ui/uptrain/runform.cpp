@@ -3,6 +3,7 @@
 #include "base/folders.h"
 #include "bridge/format.h"
 #include "uptrain/datafiles.h"
+#include "uptrain/lorafields.h"
 #include "uptrain/preflightcard.h"
 #include "uptrain/stagetable.h"
 #include "widgets/errorbanner.h"
@@ -10,6 +11,7 @@
 #include <QCheckBox>
 #include <QComboBox>
 #include <QDir>
+#include <QDoubleSpinBox>
 #include <QFileDialog>
 #include <QFormLayout>
 #include <QGridLayout>
@@ -82,7 +84,7 @@ RunForm::RunForm(ModelLibrary &library, TrainingController &controller, QWidget 
       m_length(number(8, 1 << 20, UsualLength, tr("Sequence length in tokens"))),
       m_batch(number(1, 1 << 16, 8, tr("Sequences a step"))), m_microBatch(number(0, 1 << 16, 0, tr("Sequences in memory at once"))),
       m_dtype(new QComboBox),
-      m_seed(new QLineEdit(QStringLiteral("0"))), m_rank(number(1, 1024, 8, tr("LoRA rank"))),
+      m_seed(new QLineEdit(QStringLiteral("0"))), m_clip(new QDoubleSpinBox), m_lora(new LoraFields),
       m_learnDecay(new QCheckBox(tr("train the decays"))), m_learnScale(new QCheckBox(tr("train a scale per channel"))),
       m_recompute(new QCheckBox(tr("save memory"))),
       m_evaluateEvery(number(0, 1 << 30, 25, tr("Steps between evaluations"))),
@@ -106,7 +108,9 @@ RunForm::RunForm(ModelLibrary &library, TrainingController &controller, QWidget 
     connect(m_source, &ModelSource::changed, this, &RunForm::followModel);
     connect(m_stages, &StageTable::changed, this, &RunForm::refresh);
     connect(m_files, &DataFiles::changed, this, &RunForm::refresh);
-    for (QSpinBox *box : {m_length, m_batch, m_microBatch, m_rank, m_evaluateEvery, m_sampleEvery, m_checkpointEvery})
+    connect(m_lora, &LoraFields::changed, this, &RunForm::refresh);
+    connect(m_clip, &QDoubleSpinBox::valueChanged, this, &RunForm::refresh);
+    for (QSpinBox *box : {m_length, m_batch, m_microBatch, m_evaluateEvery, m_sampleEvery, m_checkpointEvery})
         connect(box, &QSpinBox::valueChanged, this, &RunForm::refresh);
     connect(m_length, &QSpinBox::editingFinished, this, [this] { m_lengthEdited = true; });
     connect(m_dtype, &QComboBox::currentIndexChanged, this, &RunForm::refresh);
@@ -153,11 +157,25 @@ QWidget *RunForm::makeSizes()
     m_recompute->setToolTip(tr("Activations of a layer are computed again for its backward pass: slower, less memory"));
     m_microBatch->setSpecialValueText(tr("all sequences of a step"));
     m_microBatch->setToolTip(tr("Fewer need less memory: the step's gradient is then summed up in turns"));
+    m_clip->setRange(0, 1000);
+    m_clip->setDecimals(2);
+    m_clip->setSingleStep(0.5);
+    m_clip->setValue(OptimiserOptions().clip);
+    m_clip->setSpecialValueText(tr("not at all"));
+    m_clip->setAccessibleName(tr("Largest gradient norm"));
+    m_clip->setToolTip(tr("A step whose gradient is longer than this is shortened to it: that tames single wild steps"));
+    m_length->setToolTip(tr("Tokens of a sequence; memory grows with it"));
+    m_batch->setToolTip(tr("Sequences that one step learns from"));
+    m_dtype->setToolTip(tr("bfloat16 is faster on processors with matrix units; weights are kept in float32 in either case"));
+    m_seed->setToolTip(tr("Of the new weights and of the order of the texts: the same seed gives the same run"));
     auto *page = new QWidget;
     QGridLayout *grid = pairGrid(page);
     addPair(grid, tr("Sequence length"), m_length, tr("Sequences a step"), m_batch);
     addPair(grid, tr("Precision"), m_dtype, tr("Seed"), m_seed);
-    addPair(grid, tr("In memory at once"), m_microBatch, tr("LoRA rank"), m_rank);
+    addPair(grid, tr("In memory at once"), m_microBatch, tr("Clip gradient at"), m_clip);
+    const int loraRow = grid->rowCount();
+    grid->addWidget(new QLabel(tr("LoRA rank")), loraRow, 0);
+    grid->addWidget(m_lora, loraRow, 1, 1, 3);
     auto *boxes = new QHBoxLayout;
     boxes->addWidget(m_learnDecay);
     boxes->addSpacing(12);
@@ -211,9 +229,13 @@ QWidget *RunForm::makePlace()
 
 Recipe RunForm::recipe() const
 {
-    Recipe recipe;
+    Recipe recipe = m_base;
+    recipe.original.clear();
+    recipe.data.files.clear();
     recipe.seed = m_seed->text().toULongLong();
     m_source->fill(recipe);
+    if (recipe.original.empty() && recipe.model == m_base.model)
+        recipe.original = m_base.original;
     for (const QString &file : m_files->files())
         recipe.data.files.push_back(file.toStdString());
     recipe.stages = m_stages->stages();
@@ -221,8 +243,8 @@ Recipe RunForm::recipe() const
     recipe.batch = m_batch->value();
     recipe.microBatch = m_microBatch->value();
     recipe.dtype = m_dtype->currentData().toString().toStdString();
-    recipe.lora.rank = m_rank->value();
-    recipe.lora.alpha = 2.0 * m_rank->value();
+    recipe.optimiser.clip = m_clip->value();
+    recipe.lora = m_lora->options();
     recipe.learnDecay = m_learnDecay->isChecked();
     recipe.learnScale = m_learnScale->isChecked();
     recipe.recompute = m_recompute->isChecked();
@@ -236,6 +258,7 @@ Recipe RunForm::recipe() const
 
 void RunForm::setRecipe(const Recipe &recipe)
 {
+    m_base = recipe;
     m_source->setRecipe(recipe);
     m_stages->setStages(recipe.stages);
     QStringList files;
@@ -248,7 +271,8 @@ void RunForm::setRecipe(const Recipe &recipe)
     m_microBatch->setValue(int(recipe.microBatch));
     m_dtype->setCurrentIndex(std::max(0, m_dtype->findData(QString::fromStdString(recipe.dtype))));
     m_seed->setText(QString::number(recipe.seed));
-    m_rank->setValue(int(recipe.lora.rank));
+    m_clip->setValue(recipe.optimiser.clip);
+    m_lora->setOptions(recipe.lora);
     m_learnDecay->setChecked(recipe.learnDecay);
     m_learnScale->setChecked(recipe.learnScale);
     m_recompute->setChecked(recipe.recompute);
@@ -307,6 +331,8 @@ QString RunForm::problem(const Recipe &recipe) const
         return tr("Add at least one text to train on.");
     if (recipe.out.empty())
         return tr("Choose a folder for the run.");
+    if (m_stages->hasAdapter() && recipe.lora.targets.empty())
+        return tr("Choose at least one projection for LoRA.");
     if (const auto valid = validate(recipe); !valid) {
         const Error &error = valid.error();
         return text(error.advice.empty() ? error.what : error.what + ": " + error.advice);
@@ -316,7 +342,7 @@ QString RunForm::problem(const Recipe &recipe) const
 
 void RunForm::refresh()
 {
-    m_rank->setEnabled(m_stages->hasAdapter());
+    m_lora->setEnabled(m_stages->hasAdapter());
     const Recipe present = recipe();
     m_preflight->setRecipe(present, problem(present));
 }

@@ -8,6 +8,7 @@
 
 class QCheckBox;
 class QComboBox;
+class QDoubleSpinBox;
 class QFormLayout;
 class QLineEdit;
 class QSpinBox;
@@ -17,6 +18,7 @@ namespace lens {
 
 class DataFiles;
 class ErrorBanner;
+class LoraFields;
 class PreflightCard;
 class StageTable;
 
@@ -60,7 +62,8 @@ private:
     QSpinBox *m_microBatch;
     QComboBox *m_dtype;
     QLineEdit *m_seed;
-    QSpinBox *m_rank;
+    QDoubleSpinBox *m_clip;
+    LoraFields *m_lora;
     QCheckBox *m_learnDecay;
     QCheckBox *m_learnScale;
     QCheckBox *m_recompute;
@@ -70,6 +73,7 @@ private:
     QLineEdit *m_prompt;
     QLineEdit *m_name;
     QLineEdit *m_folder;
+    Recipe m_base; ///< what the form has no fields for
     bool m_nameEdited = false;
     bool m_folderEdited = false;
     bool m_lengthEdited = false;

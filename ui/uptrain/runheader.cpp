@@ -1,6 +1,7 @@
 #include "uptrain/runheader.h"
 
 #include "bridge/format.h"
+#include "bridge/trainingdata.h"
 #include "plot/ticks.h"
 #include "uptrain/runlistmodel.h"
 #include "widgets/factline.h"
@@ -83,7 +84,9 @@ QWidget *RunHeader::makeButtons()
     m_compareNow->setToolTip(tr("Open the model as it is now beside its original"));
     m_stop->setToolTip(tr("End after this step as if it had been the last, and write the model"));
     m_cancel->setToolTip(tr("End at once, with a checkpoint to go on from, but without a model"));
-    m_goOn->setToolTip(tr("Go on from the newest checkpoint"));
+    m_again->setToolTip(tr("The form of a new run, filled in as this one's was"));
+    m_compare->setToolTip(tr("Open the trained model beside its original"));
+    m_pause->setToolTip(tr("Hold after this step; nothing is lost"));
     m_remove->setToolTip(tr("Remove from the list; the folder stays"));
     auto *buttons = new QWidget;
     auto *row = new QHBoxLayout(buttons);
@@ -163,12 +166,16 @@ void RunHeader::showStored(const TrainingRunRow &run, const TrainingMetrics &met
     m_live = false;
     m_name->setText(text(run.name));
     const QString when = QLocale().toString(QDateTime::fromMSecsSinceEpoch(run.started), QLocale::ShortFormat);
-    m_status->setText(tr("%1 · begun %2").arg(statusName(run.status), when));
+    const bool isThere = holdsRun(run.folder), hasCheckpoint = holdsCheckpoint(run.folder);
+    m_status->setText(isThere ? tr("%1 · begun %2").arg(statusName(run.status), when)
+                              : tr("%1 · begun %2 · its folder is gone").arg(statusName(run.status), when));
     m_progress->hide();
-    const bool goesOn = run.status == TrainingStatus::Interrupted || run.status == TrainingStatus::Stopped;
+    const bool goesOn = isThere && run.status != TrainingStatus::Finished;
+    m_goOn->setToolTip(hasCheckpoint ? tr("Go on from the newest checkpoint")
+                                     : tr("There is no checkpoint yet: goes on from the beginning"));
     // A cancelled run stops with a message and a checkpoint, but without a model.
-    const bool hasModel = run.status == TrainingStatus::Finished ||
-                          (run.status == TrainingStatus::Stopped && run.message.empty());
+    const bool hasModel = holdsModel(run.folder) && (run.status == TrainingStatus::Finished ||
+                                                     (run.status == TrainingStatus::Stopped && run.message.empty()));
     showButtons(false, run.status != TrainingStatus::Running, goesOn, hasModel);
     showFacts(metrics, run.totalSteps, -1);
 }

@@ -6,6 +6,7 @@
 #include <QCoreApplication>
 #include <QHBoxLayout>
 #include <QHeaderView>
+#include <QLabel>
 #include <QLineEdit>
 #include <QRegularExpressionValidator>
 #include <QSpinBox>
@@ -17,7 +18,7 @@
 namespace lens {
 namespace {
 
-enum Column { ObjectiveColumn, TrainableColumn, StepsColumn, RateColumn, ColumnCount };
+enum Column { ObjectiveColumn, TrainableColumn, StepsColumn, RateColumn, FinalColumn, ColumnCount };
 
 constexpr int MostSteps = 100000000;
 constexpr std::int64_t WarmupShare = 20;    ///< one step of so many
@@ -41,10 +42,37 @@ TrainingStage stage(Objective objective, Trainable trainable, std::int64_t steps
     return stage;
 }
 
-template <class Widget>
-Widget *cell(const QTableWidget *table, int row, int column)
+QSpinBox *stepBox(int least, std::int64_t value, const QString &name, const QString &tip)
 {
-    return qobject_cast<Widget *>(table->cellWidget(row, column));
+    auto *box = new QSpinBox;
+    box->setRange(least, MostSteps);
+    box->setGroupSeparatorShown(true);
+    box->setButtonSymbols(QAbstractSpinBox::NoButtons);
+    box->setValue(int(std::min<std::int64_t>(value, MostSteps)));
+    box->setAccessibleName(name);
+    box->setToolTip(tip);
+    return box;
+}
+
+QString numberText(double value)
+{
+    return QString::number(value, 'g', 4);
+}
+
+QLineEdit *numberLine(double value, const QString &name, const QString &tip)
+{
+    static const QRegularExpression number(QStringLiteral("[0-9]*\\.?[0-9]+(?:[eE]-?[0-9]{1,2})?"));
+    auto *line = new QLineEdit(numberText(value));
+    line->setValidator(new QRegularExpressionValidator(number, line));
+    line->setAccessibleName(name);
+    line->setToolTip(tip);
+    return line;
+}
+
+/// What is written, with all its digits where that is still `shown`.
+double numberIn(const QLineEdit *line, double shown)
+{
+    return line->text() == numberText(shown) ? shown : line->text().toDouble();
 }
 
 } // namespace
@@ -76,13 +104,13 @@ StageTable::StageTable(QWidget *parent) : QWidget(parent), m_preset(new QComboBo
     auto *add = new IconButton(QStringLiteral("plus"), tr("Add a stage"));
     auto *remove = new IconButton(QStringLiteral("minus"), tr("Remove the chosen stage"));
     m_remove = remove;
-    m_table->setHorizontalHeaderLabels({tr("Objective"), tr("Trained"), tr("Steps"), tr("Learning rate")});
+    m_table->setHorizontalHeaderLabels({tr("Objective"), tr("Trained"), tr("Steps"), tr("Learning rate"), tr("down to")});
     m_table->horizontalHeader()->setSectionResizeMode(QHeaderView::Stretch);
-    m_table->horizontalHeader()->setSectionResizeMode(StepsColumn, QHeaderView::Fixed);
-    m_table->horizontalHeader()->setSectionResizeMode(RateColumn, QHeaderView::Fixed);
+    for (const int column : {StepsColumn, RateColumn, FinalColumn}) {
+        m_table->horizontalHeader()->setSectionResizeMode(column, QHeaderView::Fixed);
+        m_table->setColumnWidth(column, column == RateColumn ? 88 : 72);
+    }
     m_table->horizontalHeader()->setHighlightSections(false);
-    m_table->setColumnWidth(StepsColumn, 92);
-    m_table->setColumnWidth(RateColumn, 92);
     m_table->verticalHeader()->setSectionResizeMode(QHeaderView::Fixed);
     m_table->verticalHeader()->setDefaultSectionSize(fontMetrics().height() + 14);
     m_table->setSelectionMode(QAbstractItemView::NoSelection);
@@ -107,100 +135,167 @@ StageTable::StageTable(QWidget *parent) : QWidget(parent), m_preset(new QComboBo
     connect(add, &QToolButton::clicked, this, [this] {
         addRow(stage(Objective::CrossEntropy, Trainable::All, 200, 3e-4));
         announce();
-        m_table->cellWidget(m_table->rowCount() - 1, ObjectiveColumn)->setFocus();
+        m_rows.back().objective->setFocus();
     });
     connect(remove, &QToolButton::clicked, this, &StageTable::removeRow);
     setStages(stagePresets().front().stages);
+}
+
+std::vector<QWidget *> StageTable::Fields::all() const
+{
+    return {objective, trainable, steps, rate, finalRate, warmup, cooldown, weight, temperature};
 }
 
 void StageTable::setStages(const std::vector<TrainingStage> &stages)
 {
     m_filling = true;
     m_table->setRowCount(0);
-    m_hidden.clear();
+    m_rows.clear();
     for (const TrainingStage &one : stages)
         addRow(one);
     m_filling = false;
     announce();
 }
 
+StageTable::Fields StageTable::makeFields(const TrainingStage &stage, int row) const
+{
+    Fields fields{};
+    fields.shown = stage;
+    fields.objective = new QComboBox;
+    fields.objective->addItems({tr("cross-entropy"), tr("distillation"), tr("attention transfer")});
+    fields.objective->setCurrentIndex(int(stage.objective));
+    fields.objective->setAccessibleName(tr("Objective of stage %1").arg(row));
+    fields.objective->setToolTip(tr("Cross-entropy: the next token of the texts. Distillation: the original's probabilities. "
+                                    "Attention transfer: each layer's output, as the original's layer has it."));
+    fields.trainable = new QComboBox;
+    fields.trainable->addItems({tr("all weights"), tr("feature maps"), tr("feature maps and LoRA")});
+    fields.trainable->setCurrentIndex(int(stage.trainable));
+    fields.trainable->setAccessibleName(tr("What stage %1 trains").arg(row));
+    fields.trainable->setToolTip(tr("Without a stage that trains all weights the result is an adapter of some megabytes"));
+    fields.steps = stepBox(1, stage.steps, tr("Steps of stage %1").arg(row), tr("Updates of the weights"));
+    fields.rate = numberLine(stage.learningRate, tr("Learning rate of stage %1").arg(row), tr("The highest, after warm-up"));
+    fields.finalRate = numberLine(stage.finalLearningRate, tr("Final learning rate of stage %1").arg(row),
+                                  tr("Where the cosine ends, before cool-down"));
+    fields.warmup = stepBox(0, stage.warmup, tr("Warm-up steps of stage %1").arg(row),
+                            tr("First steps, in which the learning rate rises from zero"));
+    fields.cooldown = stepBox(0, stage.cooldown, tr("Cool-down steps of stage %1").arg(row),
+                              tr("Last steps, in which the learning rate falls to zero"));
+    fields.weight = numberLine(stage.distillationWeight, tr("Share of distillation in the loss of stage %1").arg(row),
+                               tr("From 0 to 1; the rest of the loss is cross-entropy"));
+    fields.temperature = numberLine(stage.temperature, tr("Temperature of distillation in stage %1").arg(row),
+                                    tr("Divides the logits of both models; above 1, unlikely tokens count more"));
+    return fields;
+}
+
+/// The second line of a stage.
+QWidget *StageTable::makeSchedule(const Fields &fields) const
+{
+    auto *line = new QWidget;
+    auto *row = new QHBoxLayout(line);
+    row->setContentsMargins(8, 0, 0, 4);
+    const auto add = [](QHBoxLayout *layout, const QString &text, QWidget *field, int width) {
+        auto *label = new QLabel(text);
+        label->setProperty("muted", true);
+        label->setBuddy(field);
+        field->setFixedWidth(width);
+        layout->addWidget(label);
+        layout->addWidget(field);
+        layout->addSpacing(8);
+    };
+    add(row, tr("Warm-up"), fields.warmup, 64);
+    add(row, tr("Cool-down"), fields.cooldown, 64);
+    auto *distilling = new QHBoxLayout(fields.distilling);
+    distilling->setContentsMargins(0, 0, 0, 0);
+    add(distilling, tr("KL share"), fields.weight, 48);
+    add(distilling, tr("Temperature"), fields.temperature, 48);
+    row->addWidget(fields.distilling);
+    row->addStretch();
+    return line;
+}
+
 void StageTable::addRow(const TrainingStage &stage)
 {
-    const int row = m_table->rowCount();
-    m_table->insertRow(row);
-    m_hidden.push_back(stage);
-    auto *objective = new QComboBox;
-    objective->addItems({tr("cross-entropy"), tr("distillation"), tr("attention transfer")});
-    objective->setCurrentIndex(int(stage.objective));
-    objective->setAccessibleName(tr("Objective of stage %1").arg(row + 1));
-    auto *trainable = new QComboBox;
-    trainable->addItems({tr("all weights"), tr("feature maps"), tr("feature maps and LoRA")});
-    trainable->setCurrentIndex(int(stage.trainable));
-    trainable->setAccessibleName(tr("What stage %1 trains").arg(row + 1));
-    auto *steps = new QSpinBox;
-    steps->setRange(1, MostSteps);
-    steps->setGroupSeparatorShown(true);
-    steps->setButtonSymbols(QAbstractSpinBox::NoButtons);
-    steps->setValue(int(std::min<std::int64_t>(stage.steps, MostSteps)));
-    steps->setAccessibleName(tr("Steps of stage %1").arg(row + 1));
-    auto *rate = new QLineEdit(QString::number(stage.learningRate, 'g', 4));
-    static const QRegularExpression number(QStringLiteral("[0-9]*\\.?[0-9]+(?:[eE]-?[0-9]{1,2})?"));
-    rate->setValidator(new QRegularExpressionValidator(number, rate));
-    rate->setAccessibleName(tr("Learning rate of stage %1").arg(row + 1));
-    m_table->setCellWidget(row, ObjectiveColumn, objective);
-    m_table->setCellWidget(row, TrainableColumn, trainable);
-    m_table->setCellWidget(row, StepsColumn, steps);
-    m_table->setCellWidget(row, RateColumn, rate);
-    connect(objective, &QComboBox::currentIndexChanged, this, &StageTable::announce);
-    connect(trainable, &QComboBox::currentIndexChanged, this, &StageTable::announce);
-    connect(steps, &QSpinBox::valueChanged, this, &StageTable::announce);
-    connect(rate, &QLineEdit::textChanged, this, &StageTable::announce);
+    const int number = int(m_rows.size()) + 1, row = m_table->rowCount();
+    Fields fields = makeFields(stage, number);
+    fields.distilling = new QWidget;
+    m_table->setRowCount(row + 2);
+    m_table->setVerticalHeaderItem(row, new QTableWidgetItem(QString::number(number)));
+    m_table->setVerticalHeaderItem(row + 1, new QTableWidgetItem);
+    m_table->setCellWidget(row, ObjectiveColumn, fields.objective);
+    m_table->setCellWidget(row, TrainableColumn, fields.trainable);
+    m_table->setCellWidget(row, StepsColumn, fields.steps);
+    m_table->setCellWidget(row, RateColumn, fields.rate);
+    m_table->setCellWidget(row, FinalColumn, fields.finalRate);
+    m_table->setSpan(row + 1, 0, 1, ColumnCount);
+    m_table->setCellWidget(row + 1, 0, makeSchedule(fields));
+    m_rows.push_back(fields);
+    for (QWidget *field : fields.all()) {
+        if (auto *combo = qobject_cast<QComboBox *>(field))
+            connect(combo, &QComboBox::currentIndexChanged, this, &StageTable::announce);
+        else if (auto *box = qobject_cast<QSpinBox *>(field))
+            connect(box, &QSpinBox::valueChanged, this, &StageTable::announce);
+        else if (auto *line = qobject_cast<QLineEdit *>(field))
+            connect(line, &QLineEdit::textChanged, this, &StageTable::announce);
+    }
 }
 
 /// The one with the focus, else the last.
 void StageTable::removeRow()
 {
-    int row = m_table->rowCount() - 1;
-    for (int i = 0; i < m_table->rowCount(); ++i) {
-        for (int column = 0; column < ColumnCount; ++column) {
-            if (m_table->cellWidget(i, column)->hasFocus())
-                row = i;
+    std::vector<TrainingStage> kept = stages();
+    std::size_t removed = kept.size() - 1;
+    for (std::size_t i = 0; i < m_rows.size(); ++i) {
+        for (const QWidget *field : m_rows[i].all()) {
+            if (field->hasFocus())
+                removed = i;
         }
     }
-    m_table->removeRow(row);
-    m_hidden.erase(m_hidden.begin() + row);
-    announce();
+    kept.erase(kept.begin() + std::ptrdiff_t(removed));
+    setStages(kept);
 }
 
-TrainingStage StageTable::stageOfRow(int row) const
+/// Takes what is written. Warm-up and final learning rate follow steps and learning rate as long as they are the usual
+/// share of them.
+void StageTable::follow(Fields &fields)
 {
-    TrainingStage stage = m_hidden[std::size_t(row)];
-    stage.objective = Objective(cell<QComboBox>(m_table, row, ObjectiveColumn)->currentIndex());
-    stage.trainable = Trainable(cell<QComboBox>(m_table, row, TrainableColumn)->currentIndex());
-    const std::int64_t steps = cell<QSpinBox>(m_table, row, StepsColumn)->value();
-    const double rate = cell<QLineEdit>(m_table, row, RateColumn)->text().toDouble();
-    if (steps != stage.steps)
-        stage.warmup = steps / WarmupShare;
-    if (rate != stage.learningRate)
-        stage.finalLearningRate = rate * FinalShare;
-    stage.steps = steps;
-    stage.learningRate = rate;
-    return stage;
+    TrainingStage &shown = fields.shown;
+    TrainingStage now = shown;
+    now.objective = Objective(fields.objective->currentIndex());
+    now.trainable = Trainable(fields.trainable->currentIndex());
+    now.steps = fields.steps->value();
+    now.learningRate = numberIn(fields.rate, shown.learningRate);
+    now.finalLearningRate = numberIn(fields.finalRate, shown.finalLearningRate);
+    now.warmup = fields.warmup->value();
+    now.cooldown = fields.cooldown->value();
+    now.distillationWeight = numberIn(fields.weight, shown.distillationWeight);
+    now.temperature = numberIn(fields.temperature, shown.temperature);
+    if (now.steps != shown.steps && now.warmup == shown.steps / WarmupShare)
+        now.warmup = now.steps / WarmupShare;
+    if (now.learningRate != shown.learningRate && numberText(now.finalLearningRate) == numberText(shown.learningRate * FinalShare))
+        now.finalLearningRate = now.learningRate * FinalShare;
+    if (now.objective == Objective::AttentionTransfer)
+        now.trainable = Trainable::FeatureMaps;
+    shown = now;
+    fields.trainable->setCurrentIndex(int(now.trainable));
+    fields.trainable->setEnabled(now.objective != Objective::AttentionTransfer);
+    fields.warmup->setValue(int(std::min<std::int64_t>(now.warmup, MostSteps)));
+    if (numberIn(fields.finalRate, now.finalLearningRate) != now.finalLearningRate)
+        fields.finalRate->setText(numberText(now.finalLearningRate));
+    fields.distilling->setVisible(now.objective == Objective::Distillation);
 }
 
 std::vector<TrainingStage> StageTable::stages() const
 {
     std::vector<TrainingStage> stages;
-    for (int row = 0; row < m_table->rowCount(); ++row)
-        stages.push_back(stageOfRow(row));
+    for (const Fields &fields : m_rows)
+        stages.push_back(fields.shown);
     return stages;
 }
 
 bool StageTable::hasAdapter() const
 {
-    const auto all = stages();
-    return std::any_of(all.begin(), all.end(),
-                       [](const TrainingStage &stage) { return stage.trainable == Trainable::Adapter; });
+    return std::any_of(m_rows.begin(), m_rows.end(),
+                       [](const Fields &fields) { return fields.shown.trainable == Trainable::Adapter; });
 }
 
 void StageTable::fitHeight()
@@ -214,8 +309,12 @@ void StageTable::announce()
 {
     if (m_filling)
         return;
+    m_filling = true;
+    for (Fields &fields : m_rows)
+        follow(fields);
+    m_filling = false;
     fitHeight();
-    m_remove->setEnabled(m_table->rowCount() > 1);
+    m_remove->setEnabled(m_rows.size() > 1);
     const auto present = stages();
     int known = int(stagePresets().size());
     for (int i = 0; i < int(stagePresets().size()); ++i) {

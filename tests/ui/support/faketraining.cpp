@@ -1,6 +1,8 @@
 #include "ui/support/faketraining.h"
 
 #include <cmath>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <thread>
 
@@ -23,6 +25,13 @@ std::int64_t stageOf(const Recipe &recipe, std::int64_t step)
     for (std::int64_t end = recipe.stages[0].steps; step > end && stage + 1 < std::int64_t(recipe.stages.size());)
         end += recipe.stages[std::size_t(++stage)].steps;
     return stage;
+}
+
+void leave(const std::string &folder, const char *name)
+{
+    std::error_code error;
+    std::filesystem::create_directories(std::filesystem::path(folder) / "checkpoints" / "step-00000010", error);
+    std::ofstream(std::filesystem::path(folder) / name);
 }
 
 } // namespace
@@ -94,6 +103,8 @@ Result<TrainingOutcome> FakeTraining::train(const Recipe &recipe, ResumeMode mod
                                             TrainingControl &control, std::stop_token stop)
 {
     const std::int64_t steps = totalSteps(recipe);
+    if (leavesFiles)
+        leave(recipe.out, "recipe.json");
     std::int64_t step = mode == ResumeMode::Resume ? resumesFrom : 0;
     const auto measure = [&] {
         listener.evaluation(fakeEvaluation(step));
@@ -123,6 +134,8 @@ Result<TrainingOutcome> FakeTraining::train(const Recipe &recipe, ResumeMode mod
         if (recipe.evaluateEvery > 0 && step % recipe.evaluateEvery == 0)
             measure();
     }
+    if (leavesFiles)
+        leave(recipe.out, "model.safetensors");
     return TrainingOutcome{step, step == steps, 0, fakeEvaluation(step).perplexity, 8.1, recipe.out};
 }
 

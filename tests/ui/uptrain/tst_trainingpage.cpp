@@ -43,6 +43,7 @@ struct Desk {
     explicit Desk(const QString &folder) : store(std::make_unique<StoreThread>()), library(models)
     {
         store->open(folder + QStringLiteral("/w.supralens"));
+        training.leavesFiles = true;
         controller = std::make_unique<TrainingController>(training, *store);
         library.add(QStringLiteral("/models/tiny.gguf"));
         page = std::make_unique<TrainingPage>(library, *controller, *store);
@@ -220,18 +221,70 @@ private Q_SLOTS:
         other.model = "/models/tiny.gguf@supra:retnet:identity:seed=7:layers=0,2";
         other.seed = 7;
         other.learnDecay = true;
+        other.optimiser.clip = 0.25;
+        other.optimiser.weightDecay = 0.01;
+        other.lora = {4, 4, {"q", "down"}};
+        other.adapterStorage = "int8";
+        other.stages[1].objective = Objective::Distillation;
+        other.stages[1].cooldown = 12;
+        other.stages[1].distillationWeight = 1.0 / 3;
+        other.stages[1].temperature = 2;
         form.setRecipe(other);
         const Recipe shown = form.recipe();
         QCOMPARE(shown.stages, other.stages);
         QCOMPARE(shown.data.files, other.data.files);
         QCOMPARE(shown.sequenceLength, other.sequenceLength);
         QCOMPARE(shown.learnDecay, true);
+        QVERIFY(shown.optimiser == other.optimiser);
+        QVERIFY(shown.lora == other.lora);
+        QCOMPARE(shown.adapterStorage, other.adapterStorage);
         QCOMPARE(shown.evaluateEvery, other.evaluateEvery);
         for (const char *part : {"supra", "retnet", "identity", "seed=7", "layers=0,2"})
             QVERIFY2(shown.model.find(part) != std::string::npos, shown.model.c_str());
         form.findChild<StageTable *>()->setStages(stagePresets()[1].stages);
         QCOMPARE(form.recipe().stages.size(), size_t(2));
         QCOMPARE(int(form.recipe().stages[1].trainable), int(Trainable::Adapter));
+    }
+
+    void stagesAreWritten()
+    {
+        StageTable table;
+        table.show();
+        const auto line = [&table](const QString &name) {
+            for (QWidget *field : table.findChildren<QWidget *>()) {
+                if (field->accessibleName() == name && field->isVisible())
+                    return field;
+            }
+            return static_cast<QWidget *>(nullptr);
+        };
+        const auto write = [&line](const QString &name, const QString &text) {
+            auto *spin = qobject_cast<QSpinBox *>(line(name));
+            if (spin)
+                spin->setValue(text.toInt());
+            else
+                qobject_cast<QLineEdit *>(line(name))->setText(text);
+        };
+        write(QStringLiteral("Steps of stage 1"), QStringLiteral("1000"));
+        QCOMPARE(table.stages()[0].warmup, std::int64_t(50));
+        write(QStringLiteral("Warm-up steps of stage 1"), QStringLiteral("7"));
+        write(QStringLiteral("Steps of stage 1"), QStringLiteral("2000"));
+        QCOMPARE(table.stages()[0].warmup, std::int64_t(7));
+        write(QStringLiteral("Cool-down steps of stage 1"), QStringLiteral("100"));
+        write(QStringLiteral("Learning rate of stage 1"), QStringLiteral("3e-3"));
+        QVERIFY(std::abs(table.stages()[0].finalLearningRate - 1e-4) < 1e-12);
+        write(QStringLiteral("Final learning rate of stage 1"), QStringLiteral("0"));
+        write(QStringLiteral("Learning rate of stage 1"), QStringLiteral("1e-3"));
+        QCOMPARE(table.stages()[0].finalLearningRate, 0.0);
+        QVERIFY(!line(QStringLiteral("Temperature of distillation in stage 1")));
+        auto *objective = qobject_cast<QComboBox *>(line(QStringLiteral("Objective of stage 1")));
+        objective->setCurrentIndex(int(Objective::Distillation));
+        write(QStringLiteral("Temperature of distillation in stage 1"), QStringLiteral("2"));
+        write(QStringLiteral("Share of distillation in the loss of stage 1"), QStringLiteral("0.5"));
+        const TrainingStage expected{Objective::Distillation, Trainable::All, 2000, 1e-3, 0, 7, 100, 0.5, 2};
+        QCOMPARE(table.stages(), std::vector<TrainingStage>{expected});
+        objective->setCurrentIndex(int(Objective::AttentionTransfer));
+        QCOMPARE(int(table.stages()[0].trainable), int(Trainable::FeatureMaps));
+        QVERIFY(!line(QStringLiteral("What stage 1 trains"))->isEnabled());
     }
 
     void watchesPausesComparesAndStops()
@@ -275,6 +328,16 @@ private Q_SLOTS:
         QTRY_COMPARE_WITH_TIMEOUT(desk.newestStatus(), int(TrainingStatus::Failed), Patience);
         QTest::qWait(200);
         desk.picture(QStringLiteral("failed"));
+        desk.training.failsAt = 0;
+        desk.training.resumesFrom = 20;
+        desk.click(QStringLiteral("Go on"));
+        QTRY_COMPARE_WITH_TIMEOUT(desk.newestStatus(), int(TrainingStatus::Finished), Patience);
+        QVERIFY(!desk.button(QStringLiteral("Go on")));
+        QVERIFY(QDir(QString::fromStdString(desk.page->runs().runs().front().folder)).removeRecursively());
+        desk.page->newRun();
+        desk.page->showRun(desk.page->runs().runs().front().id);
+        QVERIFY(desk.label(QStringLiteral("folder is gone")));
+        QVERIFY(!desk.button(QStringLiteral("Compare with original")));
     }
 
     void runsAreKeptOverlaidNotedAndExported()
