@@ -21,10 +21,11 @@ answers side by side while they are being written, and looks inside: norms of
 recurrent states, decay of every head, attention and its implied counterpart.
 
 Softmax models of the Llama and Mistral families are converted into linear
-recurrent ones in memory (SUPRA, T2R). It reads Hugging Face folders, GGUF,
-llama2.c and open_lm files, needs no network and keeps every session.
+recurrent ones in memory (SUPRA, T2R), and uptrained, distilled or given an
+adapter. It reads Hugging Face folders, GGUF, llama2.c and open_lm files, needs
+no network and keeps every session.
 
-A private LibTorch for the CPU is included.")
+Four small models of children's stories and a private LibTorch for the CPU are included.")
   elseif(SUPRALENS_PACKAGE STREQUAL "development")
     set(CPACK_COMPONENTS_ALL development supralens-dev)
     set(CPACK_DEBIAN_PACKAGE_NAME supralens-dev)
