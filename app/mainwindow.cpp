@@ -29,6 +29,7 @@
 #include <QLabel>
 #include <QMessageBox>
 #include <QMimeData>
+#include <QPushButton>
 #include <QScreen>
 #include <QStackedWidget>
 
@@ -331,12 +332,32 @@ bool MainWindow::mayLeaveTraining()
 {
     if (!m_training.isRunning())
         return true;
-    const auto answer = QMessageBox::question(
-        this, tr("A training is running"),
-        tr("“%1” is being trained. If you quit now, it ends with a checkpoint and can go on from there later.")
-            .arg(m_training.runName()),
-        QMessageBox::Close | QMessageBox::Cancel, QMessageBox::Cancel);
-    return answer == QMessageBox::Close;
+    if (m_leaving)
+        return false;
+    QMessageBox box(QMessageBox::Question, tr("A training is running"), tr("“%1” is being trained.").arg(m_training.runName()),
+                    QMessageBox::Cancel, this);
+    box.setInformativeText(tr("Stop and keep ends it after this step and writes the model as it is then. Go on later ends it "
+                              "with a checkpoint only. Either way the Train page offers to go on from there."));
+    const QPushButton *keep = box.addButton(tr("Stop and keep"), QMessageBox::AcceptRole);
+    const QPushButton *later = box.addButton(tr("Go on later"), QMessageBox::DestructiveRole);
+    box.setDefaultButton(QMessageBox::Cancel);
+    box.exec();
+    if (!m_training.isRunning())
+        return box.clickedButton() == keep || box.clickedButton() == later;
+    if (box.clickedButton() == keep)
+        m_training.stopAndKeep();
+    else if (box.clickedButton() == later)
+        m_training.cancel();
+    else
+        return false;
+    // Until everything is written; then this is asked again and nothing runs any more.
+    m_leaving = true;
+    setEnabled(false);
+    connect(&m_training, &TrainingController::stateChanged, this, [this] {
+        if (!m_training.isRunning())
+            close();
+    });
+    return false;
 }
 
 void MainWindow::openSession(RowId session)

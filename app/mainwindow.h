@@ -83,7 +83,7 @@ private:
     void convert(quint64 source);
     /// A run's model beside its original; without one, alone.
     void compareTrained(const QString &model, const QString &original);
-    /// False when the user would rather not leave a training that runs.
+    /// False while a training runs: the user is asked, and what he chose closes the window when the run has ended.
     bool mayLeaveTraining();
     void openSession(RowId session);
     void newSession();
@@ -126,6 +126,7 @@ private:
     QElapsedTimer m_saved;
     QTimer m_savedTimer;
     bool m_notSaved = false;
+    bool m_leaving = false; ///< only the end of a training is waited for
 };
 
 } // namespace lens
