@@ -311,7 +311,8 @@ void MainWindow::convert(quint64 source)
     const ModelEntry *entry = m_library.entry(source);
     if (!entry)
         return;
-    ConvertDialog dialog(entry->name, entry->info ? entry->info->layerCount : 0, this);
+    ConvertDialog dialog(entry->name, entry->info ? entry->info->layerCount : 0,
+                         entry->info ? entry->info->heads : 0, this);
     if (dialog.exec() != QDialog::Accepted)
         return;
     m_chat.chooseModel(0, source);

@@ -17,20 +17,26 @@ namespace lens {
 /// below `layerCount`.
 std::optional<std::vector<std::int64_t>> layersFromText(const QString &text, std::int64_t layerCount);
 
+/// "0.9, 0.99": a decay above 0 and at most 1 for each head, or one for all. None for anything else.
+std::optional<std::vector<double>> gammasFromText(const QString &text, std::int64_t heads);
+
 class ConvertDialog : public QDialog {
     Q_OBJECT
 
 public:
-    ConvertDialog(const QString &modelName, std::int64_t layerCount, QWidget *parent = nullptr);
+    ConvertDialog(const QString &modelName, std::int64_t layerCount, std::int64_t heads, QWidget *parent = nullptr);
 
     ConvertOptions options() const;
 
 private:
+    bool hasOwnDecay() const;
     void updateChoices();
 
     std::int64_t m_layerCount;
+    std::int64_t m_heads;
     QComboBox *m_target;
     QComboBox *m_decay;
+    QLineEdit *m_gammas;
     QComboBox *m_featureMap;
     QComboBox *m_init;
     QLineEdit *m_seed;

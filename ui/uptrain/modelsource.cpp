@@ -195,6 +195,7 @@ std::int64_t ModelSource::trainedContext() const
 ConvertOptions ModelSource::conversion() const
 {
     ConvertOptions options;
+    const ModelEntry *entry = chosen();
     const int method = m_method->currentIndex();
     options.target = isSupra()       ? ConversionTarget::Supra
                      : method == T2r ? ConversionTarget::T2r
@@ -205,12 +206,11 @@ ConvertOptions ModelSource::conversion() const
         options.featureMap = FeatureMapKind::ReluPerHead;
     const int decay = isSupra() ? m_decay->currentIndex() : int(Usual);
     if (decay == OwnDecay)
-        options.gammas = parseGammas(m_gammas->text().simplified().remove(QLatin1Char(' ')).toStdString())
+        options.gammas = gammasFromText(m_gammas->text(), entry && entry->info ? entry->info->heads : 0)
                              .value_or(std::vector<double>());
     else if (decay != Usual)
         options.decay = DecayKind(decay);
     options.init = FeatureInit(m_init->currentIndex());
-    const ModelEntry *entry = chosen();
     const std::int64_t layers = entry && entry->info ? entry->info->layerCount : 0;
     options.layers = layersFromText(m_layers->text(), layers).value_or(std::vector<std::int64_t>());
     return options;
@@ -287,7 +287,7 @@ QString ModelSource::problem() const
         return tr("Layers are numbers below %1, as in 0, 2-3.").arg(entry->info->layerCount);
     if (m_decay->isEnabled() && m_decay->currentIndex() == OwnDecay &&
         std::int64_t(conversion().gammas.size()) != entry->info->heads)
-        return tr("Decays are %1 numbers, one a head, above 0 and at most 1, as in 0.9, 0.99.").arg(entry->info->heads);
+        return tr("Decays are %1 numbers, one a head, above 0 and at most 1, as in 0.9, 0.99; or one for all.").arg(entry->info->heads);
     return {};
 }
 
@@ -311,7 +311,7 @@ void ModelSource::updateChoices()
     m_layers->setEnabled(method != Softmax);
     const ModelEntry *entry = chosen();
     const std::int64_t layers = entry && entry->info ? entry->info->layerCount : 0;
-    m_gammas->setPlaceholderText(entry && entry->info ? tr("%1 numbers, as in 0.9, 0.99").arg(entry->info->heads)
+    m_gammas->setPlaceholderText(entry && entry->info ? tr("%1 numbers, as in 0.9, 0.99; or one").arg(entry->info->heads)
                                                       : QString());
     m_layers->setPlaceholderText(layers > 1 ? tr("all; or some of 0-%1, as in 0, 2-3").arg(layers - 1) : tr("all"));
     QString note;

@@ -3,6 +3,8 @@
 
 #include <QComboBox>
 #include <QDialogButtonBox>
+#include <QFormLayout>
+#include <QLabel>
 #include <QLineEdit>
 #include <QPushButton>
 #include <QTest>
@@ -38,9 +40,9 @@ private Q_SLOTS:
 
     void choicesBecomeOptions()
     {
-        ConvertDialog dialog(QStringLiteral("a model"), 5);
+        ConvertDialog dialog(QStringLiteral("a model"), 5, 4);
         const QList<QComboBox *> boxes = dialog.findChildren<QComboBox *>();
-        const QList<QLineEdit *> lines = dialog.findChildren<QLineEdit *>();
+        const QList<QLineEdit *> lines{line(dialog, QStringLiteral("Seed")), line(dialog, QStringLiteral("Layers"))};
         QPushButton *convert = dialog.findChild<QDialogButtonBox *>()->button(QDialogButtonBox::Ok);
         QCOMPARE(toString(dialog.options()), std::string("supra"));
         boxes[1]->setCurrentIndex(1);
@@ -55,6 +57,53 @@ private Q_SLOTS:
         lines[1]->clear();
         lines[0]->clear();
         QVERIFY(!convert->isEnabled());
+    }
+
+    void readsDecays()
+    {
+        using Gammas = std::vector<double>;
+        QCOMPARE(gammasFromText(QStringLiteral("0.9"), 3), (Gammas{0.9, 0.9, 0.9}));
+        QCOMPARE(gammasFromText(QStringLiteral(" 0.5, .75 ,1"), 3), (Gammas{0.5, 0.75, 1}));
+        for (const char *text : {"", "0.9,0.9", "0,1,1", "1.1", "-0.5", "a", "0.9,,0.9", "0.9;0.9;0.9", "nan"})
+            QVERIFY2(!gammasFromText(QString::fromLatin1(text), 3), text);
+    }
+
+    void ownDecaysArePartOfTheConversion()
+    {
+        ConvertDialog dialog(QStringLiteral("a model"), 5, 4);
+        const QList<QComboBox *> boxes = dialog.findChildren<QComboBox *>();
+        QLineEdit *gammas = line(dialog, QStringLiteral("Own decays"));
+        QPushButton *convert = dialog.findChild<QDialogButtonBox *>()->button(QDialogButtonBox::Ok);
+        QVERIFY(!gammas->isEnabled());
+        boxes[1]->setCurrentIndex(3);
+        QVERIFY(gammas->isEnabled() && !convert->isEnabled());
+        gammas->setText(QStringLiteral("0.9, 0.99"));
+        QVERIFY(!convert->isEnabled());
+        gammas->setText(QStringLiteral("0.8, 0.9, 0.95, 1"));
+        QVERIFY(convert->isEnabled());
+        QCOMPARE(toString(dialog.options()), std::string("supra:gammas=0.8,0.9,0.95,1"));
+        gammas->setText(QStringLiteral("0.9"));
+        QCOMPARE(toString(dialog.options()), std::string("supra:gammas=0.9,0.9,0.9,0.9"));
+        gammas->setText(QStringLiteral("2"));
+        boxes[0]->setCurrentIndex(1); // T2R has no decay
+        QVERIFY(!gammas->isEnabled() && convert->isEnabled());
+        QCOMPARE(toString(dialog.options()), std::string("t2r"));
+        boxes[0]->setCurrentIndex(0);
+        gammas->setText(QStringLiteral("0.8, 0.9, 0.95, 1"));
+        dialog.show();
+        QTest::qWait(50);
+        QVERIFY(dialog.grab().save(QStringLiteral(SUPRALENS_TEST_OUTPUT "/convert-dialog.png")));
+    }
+
+private:
+    static QLineEdit *line(const ConvertDialog &dialog, const QString &label)
+    {
+        for (QLineEdit *line : dialog.findChildren<QLineEdit *>()) {
+            const auto *name = qobject_cast<QLabel *>(qobject_cast<QFormLayout *>(dialog.layout())->labelForField(line));
+            if (name && name->text() == label)
+                return line;
+        }
+        return nullptr;
     }
 };
 
