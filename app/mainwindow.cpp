@@ -146,12 +146,7 @@ void MainWindow::wirePages()
     connect(m_modelsPage, &ModelsPage::compareRequested, this,
             [this](quint64 source) { compareWithConversion(source, 0, 1); });
     connect(m_modelsPage, &ModelsPage::convertRequested, this, &MainWindow::convert);
-    connect(&m_modelsPage->welcome(), &WelcomePage::modelFetched, this, [this](const QString &folder) {
-        m_library.addFolder(folder);
-        addKnownModels(m_library);
-        if (!m_library.entries().empty())
-            compareWithConversion(m_library.entries().front().id, 0, 1);
-    });
+    connect(&m_modelsPage->welcome(), &WelcomePage::modelFetched, this, &MainWindow::showFetched);
     connect(m_sessionsPage, &SessionsPage::newRequested, this, &MainWindow::newSession);
     connect(m_sessionsPage, &SessionsPage::openRequested, this, &MainWindow::openSession);
     connect(m_sessionsPage, &SessionsPage::removed, this, [this](qint64 session) {
@@ -300,10 +295,21 @@ void MainWindow::compareWithConversion(quint64 source, int originalColumn, int c
     const quint64 base = m_library.baseOf(source);
     if (originalColumn >= 0)
         m_chat.chooseModel(originalColumn, base ? base : source);
-    const quint64 converted = base ? source : m_library.convert(source, ConvertOptions{});
+    const quint64 adapter = m_library.adapterOf(source);
+    const quint64 converted = base ? source : adapter ? adapter : m_library.convert(source, ConvertOptions{});
     if (converted)
         m_chat.chooseModel(qMax(0, convertedColumn), converted);
     showPage(ComparePage);
+}
+
+void MainWindow::showFetched(const QString &folder)
+{
+    const std::vector<quint64> fetched = m_library.addFolder(folder);
+    addKnownModels(m_library);
+    if (fetched.empty())
+        return;
+    m_modelsPage->select(fetched.front());
+    showPage(ModelsPage_);
 }
 
 void MainWindow::convert(quint64 source)

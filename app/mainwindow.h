@@ -79,8 +79,11 @@ private:
     void openPath(const QString &path, int column);
     void foldSide();
     void showInColumn(quint64 entry, int column = -1);
+    /// Its trained adapter outranks a fresh conversion; of an adapted model, its base comes first.
     void compareWithConversion(quint64 source, int originalColumn = -1, int convertedColumn = -1);
     void convert(quint64 source);
+    /// Models that were just downloaded into `folder`, and what can be done with them.
+    void showFetched(const QString &folder);
     /// A run's model beside its original; without one, alone.
     void compareTrained(const QString &model, const QString &original);
     /// False while a training runs: the user is asked, and what he chose closes the window when the run has ended.

@@ -6,6 +6,7 @@
 #include "lens/attentiondock.h"
 #include "lensdocks.h"
 #include "mainwindow.h"
+#include "models/modelspage.h"
 #include "sessions/sessionspage.h"
 #include "tensor/device.h"
 #include "uptrain/trainingpage.h"
@@ -54,6 +55,10 @@ void MainWindow::makeModelMenu()
     menu->addAction(tr("&Open a model file…"), QKeySequence::Open, this, [this] { openModelFile(-1); });
     menu->addAction(tr("Open a model &folder…"), QKeySequence(tr("Ctrl+Shift+O")), this,
                     [this] { openModelFolder(-1); });
+    menu->addAction(tr("&Get a chat model…"), this, [this] {
+        m_modelsPage->showWelcome();
+        showPage(ModelsPage_);
+    });
     menu->addSeparator();
     menu->addAction(tr("&Compare with its SUPRA conversion"), this, [this] {
         if (m_chat.chosenModel(0))

@@ -135,7 +135,10 @@ void ModelLibrary::inspect(quint64 id)
             ModelEntry *entry = find(id);
             if (!entry || entry->state != ModelEntry::State::Inspecting)
                 return;
-            entry->state = info ? ModelEntry::State::Listed : ModelEntry::State::Failed;
+            const bool wantsBase = !info && info.error().code == ErrorCode::NotFound && isAdapter(specification.toStdString());
+            entry->state = info        ? ModelEntry::State::Listed
+                           : wantsBase ? ModelEntry::State::BaseMissing
+                                       : ModelEntry::State::Failed;
             if (info) {
                 info->path = specification.toStdString();
                 describeConversion(*info, specification);
@@ -156,9 +159,7 @@ void ModelLibrary::inspectAdaptersAgain()
 {
     std::vector<quint64> waiting;
     for (const ModelEntry &entry : m_entries) {
-        const bool isMissing = entry.state == ModelEntry::State::Failed && entry.error
-                               && entry.error->code == ErrorCode::NotFound;
-        if (isMissing && isAdapter(entry.specification.toStdString()))
+        if (entry.state == ModelEntry::State::BaseMissing)
             waiting.push_back(entry.id);
     }
     for (const quint64 id : waiting)
@@ -169,6 +170,17 @@ quint64 ModelLibrary::baseOf(quint64 id)
 {
     const ModelEntry *adapted = entry(id);
     return adapted && adapted->info && !adapted->info->base.empty() ? add(text(adapted->info->base)) : 0;
+}
+
+quint64 ModelLibrary::adapterOf(quint64 base) const
+{
+    const ModelEntry *wanted = entry(base);
+    for (const ModelEntry &adapted : m_entries) {
+        if (wanted && adapted.info && !adapted.info->base.empty() && adapted.state != ModelEntry::State::Failed
+            && withAbsolutePath(text(adapted.info->base)) == wanted->specification)
+            return adapted.id;
+    }
+    return 0;
 }
 
 void ModelLibrary::remove(quint64 id)

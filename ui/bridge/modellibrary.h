@@ -13,7 +13,14 @@
 namespace lens {
 
 struct ModelEntry {
-    enum class State { Listed, Inspecting, Loading, Loaded, Failed };
+    enum class State {
+        Listed,
+        Inspecting,
+        Loading,
+        Loaded,
+        Failed,
+        BaseMissing, ///< an adapter whose base is not among the models; listed as soon as it is
+    };
 
     quint64 id = 0;
     QString specification; ///< what loadModel takes
@@ -60,6 +67,8 @@ public:
     quint64 convert(quint64 source, const ConvertOptions &options);
     /// The entry of the model that an adapted one is a change of, added if need be; 0 for other models.
     quint64 baseOf(quint64 id);
+    /// An adapter to this model that is ready to be loaded; 0 when there is none.
+    quint64 adapterOf(quint64 base) const;
     void save(quint64 id, const QString &folder, SaveFormat format, std::function<void(Result<void>)> done);
 
     /// For the dialog that asks for device and dtype.

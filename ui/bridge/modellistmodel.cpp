@@ -15,6 +15,8 @@ QString modelDetail(const ModelEntry &entry)
                 .arg(formatPercent(double(entry.progress.done) / double(entry.progress.total)));
         return ModelListModel::tr("loading…");
     }
+    if (entry.state == State::BaseMissing)
+        return ModelListModel::tr("adapter; its model is not here");
     if (entry.state == State::Failed && entry.error)
         return title(entry.error->code);
     if (!entry.info)

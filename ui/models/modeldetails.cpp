@@ -24,7 +24,7 @@ namespace lens {
 ModelDetails::ModelDetails(ModelLibrary &library, QWidget *parent)
     : QScrollArea(parent), m_library(library), m_title(new QLabel), m_subtitle(new QLabel), m_warning(new ErrorBanner),
       m_error(new ErrorBanner), m_device(new QComboBox), m_dtype(new QComboBox), m_estimate(new QLabel),
-      m_progress(new QProgressBar), m_load(new QPushButton(tr("Load"))), m_cancel(new QPushButton(tr("Cancel"))),
+      m_progress(new QProgressBar), m_get(new QPushButton(tr("Get a chat model…"))), m_load(new QPushButton(tr("Load"))), m_cancel(new QPushButton(tr("Cancel"))),
       m_unload(new QPushButton(tr("Unload"))), m_show(new QPushButton(tr("Show in a column"))),
       m_compare(new QPushButton(tr("Compare with its SUPRA conversion"))), m_convert(new QPushButton(tr("Convert…"))),
       m_save(new QPushButton(tr("Write to disk…"))), m_facts(new QWidget), m_form(nullptr)
@@ -52,7 +52,8 @@ ModelDetails::ModelDetails(ModelLibrary &library, QWidget *parent)
     layout->addStretch();
     setWidget(content);
     connect(&library, &ModelLibrary::changed, this, [this](quint64 id) {
-        if (id == m_entry)
+        const ModelEntry *changed = m_library.entry(id);
+        if (id == m_entry || (changed && changed->info && !changed->info->base.empty()))
             refresh();
     });
     connect(&library, &ModelLibrary::removed, this, [this](quint64 id) {
@@ -79,14 +80,16 @@ QWidget *ModelDetails::makeLoading()
     m_estimate->setWordWrap(true);
     m_progress->setMaximumWidth(160);
     m_load->setProperty("primary", true);
+    m_get->setProperty("primary", true);
     for (QWidget *widget :
-         {static_cast<QWidget *>(m_device), static_cast<QWidget *>(m_dtype), static_cast<QWidget *>(m_load),
+         {static_cast<QWidget *>(m_get), static_cast<QWidget *>(m_device), static_cast<QWidget *>(m_dtype), static_cast<QWidget *>(m_load),
           static_cast<QWidget *>(m_progress), static_cast<QWidget *>(m_cancel), static_cast<QWidget *>(m_unload)})
         layout->addWidget(widget);
     layout->addWidget(m_estimate, 1);
     layout->addStretch();
     connect(m_device, &QComboBox::activated, this, &ModelDetails::updateEstimate);
     connect(m_dtype, &QComboBox::activated, this, &ModelDetails::updateEstimate);
+    connect(m_get, &QPushButton::clicked, this, &ModelDetails::getModelRequested);
     connect(m_load, &QPushButton::clicked, this, [this] { m_library.load(m_entry, options()); });
     connect(m_cancel, &QPushButton::clicked, this, [this] { m_library.cancel(m_entry); });
     connect(m_unload, &QPushButton::clicked, this, [this] { m_library.unload(m_entry); });
@@ -142,29 +145,39 @@ void ModelDetails::refresh()
     m_subtitle->setText(loaded    ? tr("loaded")
                         : loading ? tr("loading: %1").arg(text(entry->progress.stage))
                                   : tr("not loaded"));
-    m_load->setVisible(!loading && !loaded);
-    m_device->setVisible(!loading && !loaded);
-    m_dtype->setVisible(!loading && !loaded);
+    const bool baseMissing = entry->state == State::BaseMissing, loadable = !loading && !loaded && !baseMissing;
+    m_load->setVisible(loadable);
+    m_device->setVisible(loadable);
+    m_dtype->setVisible(loadable);
+    m_get->setVisible(baseMissing && entry->bundled);
     m_progress->setVisible(loading);
     m_cancel->setVisible(loading);
     m_unload->setVisible(loaded);
     m_progress->setRange(0, entry->progress.total > 0 ? 1000 : 0);
     if (entry->progress.total > 0)
         m_progress->setValue(int(1000.0 * double(entry->progress.done) / double(entry->progress.total)));
-    m_estimate->setVisible(!loading && !loaded);
+    m_estimate->setVisible(loadable);
     const bool adapted = entry->info && !entry->info->base.empty();
     m_compare->setVisible(softmax || adapted);
-    m_compare->setText(adapted ? tr("Compare with its base") : tr("Compare with its SUPRA conversion"));
+    m_compare->setText(adapted                         ? tr("Compare with its base")
+                       : m_library.adapterOf(m_entry) ? tr("Compare with its SUPRA adapter")
+                                                       : tr("Compare with its SUPRA conversion"));
     m_convert->setVisible(softmax);
+    m_show->setVisible(!baseMissing);
     m_show->setEnabled(entry->state != State::Failed);
+    m_save->setVisible(!baseMissing);
     m_save->setEnabled(loaded);
-    if (entry->info && entry->info->untrained)
+    if (baseMissing)
+        m_warning->showWarning(tr("An adapter is a trained change of another model. Once that is among the models, both can be "
+                                  "loaded and compared. Now %1.").arg(text(entry->error->what)),
+                               false);
+    else if (entry->info && entry->info->untrained)
         m_warning->showWarning(
             tr("Converted, not uptrained: talks nonsense. It shows the mechanism, not the quality, of the method."),
             false);
     else
         m_warning->hide();
-    if (entry->error)
+    if (entry->error && !baseMissing)
         m_error->showError(*entry->error);
     else
         m_error->hide();

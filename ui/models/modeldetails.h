@@ -30,6 +30,7 @@ Q_SIGNALS:
     /// The model in one column, its conversion beside it; of an adapted model, its base first.
     void compareRequested(quint64 source);
     void convertRequested(quint64 source);
+    void getModelRequested();
 
 private:
     QWidget *makeLoading();
@@ -54,6 +55,7 @@ private:
     QComboBox *m_dtype;
     QLabel *m_estimate;
     QProgressBar *m_progress;
+    QPushButton *m_get;
     QPushButton *m_load;
     QPushButton *m_cancel;
     QPushButton *m_unload;

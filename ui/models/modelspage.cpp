@@ -18,17 +18,14 @@ ModelsPage::ModelsPage(ModelLibrary &library, ModelListModel &list, QWidget *par
     : QWidget(parent), m_library(library), m_model(list), m_list(new QListView), m_details(new ModelDetails(library)),
       m_welcome(new WelcomePage), m_stack(new QStackedWidget)
 {
-    auto *page = new QWidget;
-    auto *row = new QHBoxLayout(page);
-    row->setContentsMargins(0, 0, 0, 0);
-    row->setSpacing(0);
-    row->addWidget(makeList());
-    row->addWidget(m_details, 1);
     m_stack->addWidget(m_welcome);
-    m_stack->addWidget(page);
-    auto *layout = new QVBoxLayout(this);
+    m_stack->addWidget(m_details);
+    auto *layout = new QHBoxLayout(this);
     layout->setContentsMargins(0, 0, 0, 0);
-    layout->addWidget(m_stack);
+    layout->setSpacing(0);
+    layout->addWidget(makeList());
+    layout->addWidget(m_stack, 1);
+    connect(m_details, &ModelDetails::getModelRequested, this, &ModelsPage::showWelcome);
     connect(m_details, &ModelDetails::openInColumn, this, &ModelsPage::openInColumn);
     connect(m_details, &ModelDetails::compareRequested, this, &ModelsPage::compareRequested);
     connect(m_details, &ModelDetails::convertRequested, this, &ModelsPage::convertRequested);
@@ -48,11 +45,13 @@ QWidget *ModelsPage::makeList()
     heading->setProperty("heading", true);
     auto *open = new IconButton(QStringLiteral("plus"), tr("Open a model file…"));
     auto *folder = new IconButton(QStringLiteral("folder"), tr("Open a model folder…"));
+    auto *get = new IconButton(QStringLiteral("download"), tr("Get a chat model…"));
     auto *forget = new IconButton(QStringLiteral("minus"), tr("Remove from the list; the file stays"));
     auto *bar = new QHBoxLayout;
     bar->addWidget(heading, 1);
     bar->addWidget(open);
     bar->addWidget(folder);
+    bar->addWidget(get);
     bar->addWidget(forget);
     m_list->setModel(&m_model);
     m_list->setItemDelegate(new ModelDelegate(m_list));
@@ -64,6 +63,7 @@ QWidget *ModelsPage::makeList()
     layout->addWidget(m_list, 1);
     connect(open, &QToolButton::clicked, this, &ModelsPage::openRequested);
     connect(folder, &QToolButton::clicked, this, &ModelsPage::openFolderRequested);
+    connect(get, &QToolButton::clicked, this, &ModelsPage::showWelcome);
     connect(forget, &QToolButton::clicked, this, [this] {
         const QModelIndex index = m_list->currentIndex();
         if (index.isValid())
@@ -72,6 +72,7 @@ QWidget *ModelsPage::makeList()
     connect(m_list->selectionModel(), &QItemSelectionModel::currentChanged, this,
             [this, forget](const QModelIndex &index) {
                 m_details->show(index.isValid() ? index.data(ModelListModel::IdRole).toULongLong() : 0);
+                m_stack->setCurrentWidget(index.isValid() ? static_cast<QWidget *>(m_details) : m_welcome);
                 forget->setEnabled(index.isValid() && !index.data(ModelListModel::BundledRole).toBool());
             });
     connect(m_list, &QListView::activated, this, [this](const QModelIndex &index) {
@@ -85,10 +86,17 @@ void ModelsPage::select(quint64 entry)
     m_list->setCurrentIndex(m_model.indexOf(entry));
 }
 
+void ModelsPage::showWelcome()
+{
+    m_list->setCurrentIndex({});
+    m_stack->setCurrentWidget(m_welcome);
+}
+
 void ModelsPage::updateEmpty()
 {
-    m_stack->setCurrentIndex(m_model.rowCount() == 0 ? 0 : 1);
-    if (m_model.rowCount() > 0 && !m_list->currentIndex().isValid())
+    if (m_model.rowCount() == 0)
+        showWelcome();
+    else if (!m_list->currentIndex().isValid())
         m_list->setCurrentIndex(m_model.index(0));
 }
 

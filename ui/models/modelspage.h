@@ -1,4 +1,4 @@
-// The models workspace: the list at the left, one model's details at the right; a welcome when there is none.
+// The models workspace: the list at the left, one model's details at the right, or where to get one.
 #pragma once
 
 #include "bridge/modellibrary.h"
@@ -22,6 +22,7 @@ public:
     ModelsPage(ModelLibrary &library, ModelListModel &list, QWidget *parent = nullptr);
 
     void select(quint64 entry);
+    void showWelcome();
     WelcomePage &welcome() { return *m_welcome; }
 
 Q_SIGNALS:

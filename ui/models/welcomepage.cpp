@@ -17,15 +17,14 @@ WelcomePage::WelcomePage(QWidget *parent)
       m_open(new QPushButton(tr("Open a model…"))), m_cancel(new QPushButton(tr("Cancel"))),
       m_progress(new QProgressBar), m_line(new QLabel), m_error(new ErrorBanner)
 {
-    auto *title = new QLabel(tr("No model yet"));
+    auto *title = new QLabel(tr("Get a model"));
     QFont large = font();
     large.setPointSizeF(font().pointSizeF() * 1.7);
     large.setBold(true);
     title->setFont(large);
     auto *explanation = new QLabel(tr(
-        "SUPRA Lens shows what happens when a softmax Transformer is turned into a recurrent network. It needs one "
-        "model "
-        "to start: it can convert it and set both side by side.\n\nIt opens GGUF files, Hugging Face Llama and Mistral "
+        "SUPRA Lens shows what happens when a softmax Transformer is turned into a recurrent network: it converts any "
+        "softmax model and sets both side by side.\n\nIt opens GGUF files, Hugging Face Llama and Mistral "
         "folders, llama2.c and open_lm checkpoints. You can also drop a file or folder onto this window."));
     explanation->setWordWrap(true);
     explanation->setProperty("muted", true);

@@ -1,4 +1,4 @@
-// Shown when the window knows no model: get one, or open one.
+// Where models come from: get one, or open one.
 #pragma once
 
 #include "models/modeldownload.h"

@@ -62,6 +62,8 @@ private Q_SLOTS:
         QVERIFY(!library.entry(adapted)->info->untrained);
         QCOMPARE(library.baseOf(adapted), base);
         QCOMPARE(library.baseOf(base), quint64(0));
+        QCOMPARE(library.adapterOf(base), adapted);
+        QCOMPARE(library.adapterOf(adapted), quint64(0));
     }
 
     void loadsItsBaseAndSharesIt()
@@ -97,7 +99,7 @@ private Q_SLOTS:
         putAdapter(place + "/small.safetensors");
         ModelLibrary library(*m_engine);
         const quint64 adapted = library.addFolder(place).front();
-        QVERIFY(waitFor(library, adapted, ModelEntry::State::Failed));
+        QVERIFY(waitFor(library, adapted, ModelEntry::State::BaseMissing));
         QCOMPARE(library.entry(adapted)->error->code, ErrorCode::NotFound);
         QVERIFY(library.entry(adapted)->error->what.find(baseName) != std::string::npos);
         putBase(place);
