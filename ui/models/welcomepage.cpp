@@ -13,7 +13,7 @@
 namespace lens {
 
 WelcomePage::WelcomePage(QWidget *parent)
-    : QWidget(parent), m_get(new QPushButton(tr("Get SmolLM2-135M-Instruct (about 90 MB, Apache-2.0)"))),
+    : QWidget(parent), m_get(new QPushButton(tr("Get SmolLM2-135M-Instruct (90 MB)"))),
       m_open(new QPushButton(tr("Open a model…"))), m_cancel(new QPushButton(tr("Cancel"))),
       m_progress(new QProgressBar), m_line(new QLabel), m_error(new ErrorBanner)
 {
