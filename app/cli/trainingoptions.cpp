@@ -1,9 +1,9 @@
 #include "cli/trainingoptions.h"
 
+#include "base/words.h"
 #include "cli/conversionwords.h"
 #include "cli/models.h"
 
-#include <charconv>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
@@ -17,27 +17,7 @@ const std::map<std::string, Objective> objectiveWords = {{"cross-entropy", Objec
 const std::map<std::string, Trainable> trainableWords = {
     {"all", Trainable::All}, {"feature-maps", Trainable::FeatureMaps}, {"adapter", Trainable::Adapter}};
 
-std::vector<std::string> split(const std::string &text, char separator)
-{
-    std::vector<std::string> parts;
-    std::size_t begin = 0;
-    while (true) {
-        const std::size_t end = text.find(separator, begin);
-        parts.push_back(text.substr(begin, end == std::string::npos ? end : end - begin));
-        if (end == std::string::npos)
-            return parts;
-        begin = end + 1;
-    }
-}
-
-template <class Number>
-bool parseNumber(const std::string &text, Number &number)
-{
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size();
-}
-
-bool applySetting(const std::string &key, const std::string &value, TrainingStage &stage)
+bool applySetting(std::string_view key, std::string_view value, TrainingStage &stage)
 {
     if (key == "steps")
         return parseNumber(value, stage.steps);
@@ -79,21 +59,21 @@ Result<std::string> resolved(const std::string &typed)
 Result<TrainingStage> parseStage(const std::string &text)
 {
     TrainingStage stage;
-    const std::vector<std::string> words = split(text, ':');
-    const auto objective = objectiveWords.find(words[0]);
+    const std::vector<std::string_view> words = split(text, ':');
+    const auto objective = objectiveWords.find(std::string(words[0]));
     if (objective == objectiveWords.end())
-        return fail(ErrorCode::InvalidArgument, "unknown objective \"" + words[0] + "\"", "--stage",
+        return fail(ErrorCode::InvalidArgument, "unknown objective \"" + std::string(words[0]) + "\"", "--stage",
                     "use cross-entropy, distillation or attention-transfer");
     stage.objective = objective->second;
     if (stage.objective == Objective::AttentionTransfer)
         stage.trainable = Trainable::FeatureMaps;
     for (std::size_t i = 1; i < words.size(); ++i) {
         const std::size_t equals = words[i].find('=');
-        const auto trainable = trainableWords.find(words[i]);
+        const auto trainable = trainableWords.find(std::string(words[i]));
         if (trainable != trainableWords.end())
             stage.trainable = trainable->second;
-        else if (equals == std::string::npos || !applySetting(words[i].substr(0, equals), words[i].substr(equals + 1), stage))
-            return fail(ErrorCode::InvalidArgument, "\"" + words[i] + "\" is not understood", "--stage",
+        else if (equals == std::string_view::npos || !applySetting(words[i].substr(0, equals), words[i].substr(equals + 1), stage))
+            return fail(ErrorCode::InvalidArgument, "\"" + std::string(words[i]) + "\" is not understood", "--stage",
                         "use all, feature-maps, adapter, steps=, lr=, final=, warmup=, cooldown=, weight= or temperature=");
     }
     return stage;

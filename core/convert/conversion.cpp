@@ -1,5 +1,7 @@
 #include "convert/conversion.h"
 
+#include "base/words.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -41,25 +43,6 @@ std::string wordFor(const Words<Enum, N> &words, Enum value)
         if (candidate == value)
             return word;
     return {};
-}
-
-std::vector<std::string_view> split(std::string_view text, char separator)
-{
-    std::vector<std::string_view> parts;
-    while (true) {
-        const std::size_t end = text.find(separator);
-        parts.push_back(text.substr(0, end));
-        if (end == std::string_view::npos)
-            return parts;
-        text.remove_prefix(end + 1);
-    }
-}
-
-template <class Number>
-bool parseNumber(std::string_view text, Number &number)
-{
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    return error == std::errc() && end == text.data() + text.size();
 }
 
 constexpr std::int64_t kMostLayers = 4096;

@@ -28,7 +28,7 @@ TrainingMetrics loggedMetrics(const std::string &folder)
 bool holdsRun(const std::string &folder)
 {
     std::error_code error;
-    return fs::exists(fs::path(folder) / "recipe.json", error);
+    return fs::is_directory(folder, error);
 }
 
 bool holdsCheckpoint(const std::string &folder)

@@ -14,7 +14,7 @@ namespace lens {
 /// second. Empty when there is no log.
 TrainingMetrics loggedMetrics(const std::string &folder);
 
-/// There is a run in that folder; with a checkpoint it goes on from there, without one from its beginning.
+/// The folder is still there; with a checkpoint the run goes on from that, without one from its beginning.
 bool holdsRun(const std::string &folder);
 bool holdsCheckpoint(const std::string &folder);
 /// There is a model in that folder: a run's result.

@@ -2,6 +2,7 @@
 
 #include "bridge/modellistmodel.h"
 #include "bridge/theme.h"
+#include "widgets/twolineitem.h"
 
 #include <QApplication>
 #include <QPainter>
@@ -28,22 +29,14 @@ void ModelDelegate::paint(QPainter *painter, const QStyleOptionViewItem &option,
                          1.4));
     painter->setBrush(state == State::Loaded ? QBrush(colours.accent) : QBrush(Qt::NoBrush));
     painter->drawEllipse(dot, 4, 4);
-    painter->setPen(colours.text);
-    painter->drawText(QRect(room.left(), room.top(), room.width(), line), Qt::AlignVCenter,
-                      option.fontMetrics.elidedText(index.data().toString(), Qt::ElideMiddle, room.width()));
-    QFont small = option.font;
-    small.setPointSizeF(small.pointSizeF() * 0.9);
-    painter->setFont(small);
-    painter->setPen(state == State::Failed ? colours.error : colours.muted);
-    painter->drawText(QRect(room.left(), room.top() + line, room.width(), line), Qt::AlignVCenter,
-                      QFontMetrics(small).elidedText(index.data(ModelListModel::DetailRole).toString(), Qt::ElideRight,
-                                                     room.width()));
     painter->restore();
+    paintTwoLines(painter, option, room, index.data().toString(), index.data(ModelListModel::DetailRole).toString(),
+                  state == State::Failed ? colours.error : colours.muted);
 }
 
 QSize ModelDelegate::sizeHint(const QStyleOptionViewItem &option, const QModelIndex &) const
 {
-    return QSize(140, 2 * option.fontMetrics.height() + 12);
+    return twoLineSize(option);
 }
 
 } // namespace lens
