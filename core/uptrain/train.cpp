@@ -52,16 +52,24 @@ Result<void> sameRecipe(const fs::path &file, const Recipe &recipe)
     return {};
 }
 
+/// A recipe alone was left by a run that failed before it began, over a missing text for instance: it binds nobody.
+bool holdsBegunRun(const fs::path &folder)
+{
+    std::error_code error;
+    return fs::exists(folder / "recipe.json", error)
+           && (fs::exists(folder / "log.jsonl", error) || !fs::is_empty(folder / "checkpoints", error));
+}
+
 /// The folder, with the recipe in it.
 Result<void> prepareFolder(const Recipe &recipe, ResumeMode mode)
 {
     const fs::path folder = recipe.out, file = folder / "recipe.json";
     std::error_code error;
-    const bool exists = fs::exists(file, error);
-    if (mode == ResumeMode::Fresh && exists)
+    const bool begun = holdsBegunRun(folder);
+    if (mode == ResumeMode::Fresh && begun)
         return fail(ErrorCode::InvalidArgument, "there is a run in this folder already", folder.string(),
                     "resume it, or choose another folder");
-    if (mode == ResumeMode::Resume && exists)
+    if (mode == ResumeMode::Resume && begun)
         if (auto same = sameRecipe(file, recipe); !same)
             return same;
     fs::create_directories(folder / "checkpoints", error);

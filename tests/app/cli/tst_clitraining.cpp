@@ -103,6 +103,18 @@ private Q_SLOTS:
         QVERIFY(read("none.db").runs.empty());
     }
 
+    void aMissingTextLeavesTheFolderFree()
+    {
+        QStringList wrong = arguments("free", 6);
+        wrong.replaceInStrings("stories.txt", "storeys.txt");
+        const CliResult failed = runCli(wrong);
+        QCOMPARE(failed.status, 1);
+        QVERIFY2(failed.err.contains("storeys.txt"), failed.text());
+        const CliResult run = runCli(arguments("free", 6));
+        QVERIFY2(run.status == 0, run.text());
+        QCOMPARE(runCli(arguments("free", 6)).status, 1);
+    }
+
     void aWorkspaceInUseIsRefusedAtOnce()
     {
         const auto held = Workspace::open(path("held.db").toStdString());
