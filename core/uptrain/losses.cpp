@@ -41,11 +41,16 @@ public:
     {
         const std::int64_t n = logits.size(0);
         const at::Tensor counts = m_counts.narrow(0, first, n).to(logits.scalar_type());
+        const at::Tensor targets = m_targets.narrow(0, first, n);
         BlockLoss result{at::zeros({}, logits.options()), {}};
-        if (!original.defined() || m_mix.share < 1)
-            addCrossEntropy(result, logits, m_targets.narrow(0, first, n), counts, original.defined() ? 1 - m_mix.share : 1);
-        if (original.defined() && m_mix.share > 0)
-            addDivergence(result, logits, original, counts);
+        if (original.defined() && m_mix.temperature == 1) {
+            addMix(result, logits, original, targets, counts);
+        } else {
+            if (!original.defined() || m_mix.share < 1)
+                addCrossEntropy(result, logits, targets, counts, original.defined() ? 1 - m_mix.share : 1);
+            if (original.defined() && m_mix.share > 0)
+                addDivergence(result, logits, original, counts);
+        }
         if (result.dLogits.defined())
             result.dLogits.mul_(counts);
         return result;
@@ -61,6 +66,21 @@ private:
             return;
         logs.exp_().scatter_add_(1, targets, at::full_like(counts, -1));
         result.dLogits = share == 1 ? logs : logs.mul_(share);
+    }
+
+    /// Both at temperature 1, where they share the model's softmax: a block of logits is larger than any cache, and passes
+    /// over it are what this costs.
+    void addMix(BlockLoss &result, const at::Tensor &logits, const at::Tensor &original, const at::Tensor &targets,
+                const at::Tensor &counts) const
+    {
+        at::Tensor own = at::log_softmax(logits, -1);
+        at::Tensor wanted = at::log_softmax(original, -1);
+        const at::Tensor probability = wanted.exp();
+        const at::Tensor likelihood = own.gather(1, targets);
+        const at::Tensor divergence = wanted.sub_(own).mul_(probability).sum(-1, true);
+        result.sum.add_(((divergence * m_mix.share - likelihood * (1 - m_mix.share)) * counts).sum());
+        if (m_wantGradient)
+            result.dLogits = own.exp_().sub_(probability, m_mix.share).scatter_add_(1, targets, at::full_like(counts, m_mix.share - 1));
     }
 
     void addDivergence(BlockLoss &result, const at::Tensor &logits, const at::Tensor &original, const at::Tensor &counts) const
