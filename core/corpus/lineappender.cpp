@@ -114,7 +114,7 @@ LineAppender::LineAppender(std::string file, int descriptor, bool isGzip)
 
 LineAppender::LineAppender(LineAppender &&other) noexcept
     : m_file(std::move(other.m_file)), m_descriptor(std::exchange(other.m_descriptor, -1)), m_isGzip(other.m_isGzip),
-      m_pending(std::move(other.m_pending))
+      m_written(other.m_written), m_pending(std::move(other.m_pending))
 {
 }
 
@@ -141,6 +141,7 @@ Result<LineAppender> LineAppender::open(const std::string &file, Mode mode)
         return propagate(whole);
     if (::ftruncate(descriptor, *whole) != 0 || ::lseek(descriptor, *whole, SEEK_SET) < 0)
         return systemFailure("the file cannot be written", errno, file);
+    appender.m_written = *whole;
     return appender;
 }
 
@@ -150,26 +151,43 @@ void LineAppender::append(std::string_view line)
     m_pending += '\n';
 }
 
-Result<void> LineAppender::sync()
+Result<void> LineAppender::flush()
 {
     if (m_pending.empty())
         return {};
-    if (m_isGzip) {
-        std::optional<std::string> packed = gzipped(m_pending);
-        if (!packed)
-            return fail(ErrorCode::OutOfMemory, "there is no memory to compress the text with", m_file);
-        m_pending = std::move(*packed);
-    }
-    std::string_view left = m_pending;
-    while (!left.empty()) {
-        const ssize_t count = ::write(m_descriptor, left.data(), left.size());
+    std::optional<std::string> packed;
+    if (m_isGzip && !(packed = gzipped(m_pending)))
+        return fail(ErrorCode::OutOfMemory, "there is no memory to compress the text with", m_file);
+    const std::string_view all = m_isGzip ? *packed : m_pending;
+    if (auto written = write(all); !written)
+        return written;
+    m_written += static_cast<std::int64_t>(all.size());
+    m_pending.clear();
+    return {};
+}
+
+Result<void> LineAppender::write(std::string_view bytes) const
+{
+    while (!bytes.empty()) {
+        const ssize_t count = ::write(m_descriptor, bytes.data(), bytes.size());
         if (count < 0 && errno == EINTR)
             continue;
-        if (count < 0)
-            return systemFailure("the file cannot be written", errno, m_file);
-        left.remove_prefix(static_cast<std::size_t>(count));
+        if (count < 0) {
+            auto failure = systemFailure("the file cannot be written", errno, m_file);
+            // What did get there is half a line or stream, which nothing could be appended to.
+            if (::ftruncate(m_descriptor, m_written) == 0)
+                ::lseek(m_descriptor, m_written, SEEK_SET);
+            return failure;
+        }
+        bytes.remove_prefix(static_cast<std::size_t>(count));
     }
-    m_pending.clear();
+    return {};
+}
+
+Result<void> LineAppender::sync()
+{
+    if (auto flushed = flush(); !flushed)
+        return flushed;
     return ::fsync(m_descriptor) == 0 ? Result<void>() : systemFailure("the file cannot be written", errno, m_file);
 }
 

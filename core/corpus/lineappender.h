@@ -25,18 +25,24 @@ public:
     LineAppender(LineAppender &&other) noexcept;
     LineAppender &operator=(LineAppender &&) = delete;
 
-    /// `line` without its break. Kept in memory until sync().
+    /// `line` without its break. Kept in memory until it is written.
     void append(std::string_view line);
 
-    /// Writes what was appended since, as one gzip stream if the file is gzipped, and waits until it is on the disk.
+    /// Writes what was appended since, as one gzip stream if the file is gzipped. After ErrorCode::Io the file ends where
+    /// it did, and the lines are kept for the next try.
+    Result<void> flush();
+
+    /// The same, and waits until it is on the disk.
     Result<void> sync();
 
 private:
     LineAppender(std::string file, int descriptor, bool isGzip);
+    Result<void> write(std::string_view bytes) const;
 
     std::string m_file;
     int m_descriptor;
     bool m_isGzip;
+    std::int64_t m_written = 0;  // bytes of whole lines or streams
     std::string m_pending;
 };
 

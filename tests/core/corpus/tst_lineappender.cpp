@@ -4,6 +4,8 @@
 #include "corpus/linesource.h"
 
 #include <QtTest>
+#include <csignal>
+#include <sys/resource.h>
 
 using namespace lens;
 using namespace lens::corpustest;
@@ -55,6 +57,8 @@ private Q_SLOTS:
     void keepsWhatIsThere();
     void writesTheRestAtTheEnd();
     void foreignFiles();
+    void fullDisk_data() { names(); }
+    void fullDisk();
 
 private:
     void names()
@@ -135,6 +139,32 @@ void TestLineAppender::foreignFiles()
     QFile after(QString::fromStdString(file));
     QVERIFY(after.open(QIODevice::ReadOnly));
     QCOMPARE(after.readAll().toStdString(), content);
+}
+
+void TestLineAppender::fullDisk()
+{
+    QFETCH(QByteArray, name);
+    const std::string file = m_folder.path("full" + name.toStdString());
+    auto appender = LineAppender::open(file, LineAppender::Mode::Create);
+    QVERIFY(appender.has_value());
+    appender->append("line 0");
+    QVERIFY(appender->sync().has_value());
+    const qint64 before = QFileInfo(QString::fromStdString(file)).size();
+    // As on a full disk, a part is written and the rest is refused.
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit old{};
+    QCOMPARE(::getrlimit(RLIMIT_FSIZE, &old), 0);
+    const rlimit few{static_cast<rlim_t>(before) + 3, old.rlim_max};
+    QCOMPARE(::setrlimit(RLIMIT_FSIZE, &few), 0);
+    appender->append("line 1");
+    const auto first = appender->sync(), second = appender->flush();
+    QCOMPARE(::setrlimit(RLIMIT_FSIZE, &old), 0);
+    QVERIFY(!first && !second);
+    QCOMPARE(first.error().code, ErrorCode::Io);
+    QCOMPARE(QFileInfo(QString::fromStdString(file)).size(), before);
+    appender->append("line 2");
+    QVERIFY(appender->sync().has_value());
+    QCOMPARE(readAll(file), (Lines{"line 0", "line 1", "line 2"}));
 }
 
 QTEST_GUILESS_MAIN(TestLineAppender)
