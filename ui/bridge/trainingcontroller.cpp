@@ -50,11 +50,7 @@ Result<void> TrainingController::start(const Recipe &recipe, const QString &name
         return fail(ErrorCode::Busy, "another training is running", m_recipe.out, "wait for it, or stop it first");
     if (auto valid = validate(recipe); !valid)
         return valid;
-    m_recipe = recipe;
-    m_name = name;
-    m_run = 0;
-    m_entered = false;
-    m_metrics = {};
+    prepare(recipe, name, 0);
     launch(ResumeMode::Fresh);
     return {};
 }
@@ -66,14 +62,9 @@ Result<void> TrainingController::goOn(const TrainingRunRow &run)
     auto recipe = recipeOf(run);
     if (!recipe)
         return propagate(recipe);
-    m_recipe = std::move(*recipe);
     // The folder may have been moved since, with the row told about it.
-    m_recipe.out = run.folder;
-    m_name = QString::fromStdString(run.name);
-    m_run = run.id;
-    m_entered = true;
-    m_metrics = {};
-    setState(State::Preparing);
+    recipe->out = run.folder;
+    prepare(std::move(*recipe), QString::fromStdString(run.name), run.id);
     m_store.run<TrainingMetrics>(
         [id = run.id, folder = run.folder](Workspace &workspace) {
             auto metrics = workspace.training().metrics(id);
@@ -88,22 +79,35 @@ Result<void> TrainingController::goOn(const TrainingRunRow &run)
             if (metrics) {
                 self->m_metrics = std::move(*metrics);
                 self->m_recorder.append(self->m_metrics);
+            } else {
+                Q_EMIT self->notSaved(metrics.error());
             }
             self->launch(ResumeMode::Resume);
         });
     return {};
 }
 
-void TrainingController::launch(ResumeMode mode)
+/// From here on a person may pause and stop the run, begun or not.
+void TrainingController::prepare(Recipe recipe, const QString &name, qint64 run)
 {
+    m_recipe = std::move(recipe);
+    m_name = name;
+    m_run = run;
+    m_entered = run != 0;
+    m_cancelled = false;
     m_mailbox = std::make_shared<Mailbox>();
     m_control = std::make_shared<TrainingControl>();
+    m_metrics = {};
     m_unrecorded = {};
     m_outcome.reset();
     m_progress = {};
+    setState(State::Preparing);
+}
+
+void TrainingController::launch(ResumeMode mode)
+{
     m_recorded.start();
     m_timer.start();
-    setState(State::Preparing);
     m_job = m_runner->run<TrainingOutcome>(
         tr("Training"),
         [&engine = m_engine, recipe = m_recipe, mode, mailbox = m_mailbox, control = m_control,
@@ -119,6 +123,8 @@ void TrainingController::launch(ResumeMode mode)
         m_progress = progress;
         Q_EMIT progressed(progress);
     });
+    if (m_cancelled)
+        m_job->cancel();
 }
 
 TrainingListener TrainingController::listener() const
@@ -230,7 +236,7 @@ void TrainingController::resume()
 
 void TrainingController::stopAndKeep()
 {
-    if (!m_job)
+    if (!isRunning())
         return;
     m_control->stopAndKeep();
     setState(State::Stopping);
@@ -238,15 +244,17 @@ void TrainingController::stopAndKeep()
 
 void TrainingController::cancel()
 {
-    if (!m_job)
+    if (!isRunning())
         return;
-    m_job->cancel();
+    m_cancelled = true;
+    if (m_job)
+        m_job->cancel();
     setState(State::Stopping);
 }
 
 void TrainingController::exportNow()
 {
-    if (m_job)
+    if (isRunning())
         m_control->exportNow();
 }
 

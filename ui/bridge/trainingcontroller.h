@@ -81,6 +81,7 @@ Q_SIGNALS:
 private:
     struct Mailbox;
 
+    void prepare(Recipe recipe, const QString &name, qint64 run);
     void launch(ResumeMode mode);
     TrainingListener listener() const;
     void drain();
@@ -98,6 +99,7 @@ private:
     State m_state = State::Idle;
     qint64 m_run = 0;
     bool m_entered = false; ///< the recorder knows the run
+    bool m_cancelled = false; ///< asked for, perhaps before there is a job to be told
     quint64 m_estimates = 0;
     QString m_name;
     Recipe m_recipe;
@@ -105,7 +107,7 @@ private:
     TrainingMetrics m_unrecorded;
     Progress m_progress;
     std::optional<TrainingOutcome> m_outcome;
-    Job *m_job = nullptr;
+    Job *m_job = nullptr; ///< null while what a run measured before is still being read
     QPointer<Job> m_estimate;
     JobRunner m_estimator;
     std::unique_ptr<JobRunner> m_runner;

@@ -50,7 +50,7 @@ private:
 bool fits(const LayerMetrics &metrics)
 {
     const auto layers = std::size_t(metrics.layers);
-    return metrics.layers > 0 && metrics.largestActivation.size() == layers && metrics.outputError.size() == layers &&
+    return metrics.layers > 0 && metrics.heads > 0 && metrics.largestActivation.size() == layers && metrics.outputError.size() == layers &&
            metrics.headFidelity.size() == layers * std::size_t(metrics.heads);
 }
 
@@ -151,7 +151,8 @@ void FidelityView::showMeasurement()
 void FidelityView::showActivations()
 {
     std::vector<Curve> curves;
-    const auto layers = m_metrics && !m_metrics->layers.empty() ? std::size_t(m_metrics->layers.front().layers) : 0;
+    // As many as were measured: a damaged log may speak of any number of layers.
+    const std::size_t layers = m_metrics && !m_metrics->layers.empty() ? m_metrics->layers.front().largestActivation.size() : 0;
     for (std::size_t layer = 0; layer < layers; ++layer) {
         Curve curve;
         curve.name = tr("layer %1").arg(layer);

@@ -60,6 +60,10 @@ ModelSource::ModelSource(ModelLibrary &library, QWidget *parent)
         m_pages->setCurrentIndex(id);
         Q_EMIT changed();
     });
+    connect(m_model, &QComboBox::currentIndexChanged, this, [this](int index) {
+        if (index >= 0)
+            m_wanted = 0;
+    });
     for (QComboBox *combo : {m_model, m_method, m_decay, m_init})
         connect(combo, &QComboBox::currentIndexChanged, this, &ModelSource::updateChoices);
     for (QLineEdit *line : {m_layers, m_gammas, m_config, m_tokenizer})
@@ -75,6 +79,7 @@ QWidget *ModelSource::makeConversion()
     m_model->setAccessibleName(tr("Model to convert"));
     m_model->setSizeAdjustPolicy(QComboBox::AdjustToMinimumContentsLengthWithIcon);
     m_model->setMinimumContentsLength(20);
+    m_model->setPlaceholderText(tr("choose a model"));
     m_method->addItems({tr("SUPRA"), tr("SUPRA, one feature map per head"), tr("T2R: keeps a normaliser"), tr("linear attention, 1 + ELU"),
                         tr("Hedgehog feature maps"), tr("none: softmax, as a control")});
     m_decay->addItems({tr("Lightning Attention"), tr("RetNet"), tr("none"), tr("own, per head")});
@@ -149,15 +154,21 @@ void ModelSource::refreshModels()
     bool same = int(choices.size()) == m_model->count();
     for (int i = 0; same && i < m_model->count(); ++i)
         same = m_model->itemText(i) == choices[std::size_t(i)].first && m_model->itemData(i) == choices[std::size_t(i)].second;
-    if (same)
+    if (same) {
+        if (m_wanted != 0)
+            Q_EMIT changed(); // problem() may be another
         return;
-    const quint64 before = m_model->currentData().toULongLong();
+    }
+    const quint64 before = m_wanted != 0 ? m_wanted : m_model->currentData().toULongLong();
     {
         const QSignalBlocker block(m_model);
         m_model->clear();
         for (const auto &[label, id] : choices)
             m_model->addItem(label, id);
-        m_model->setCurrentIndex(qMax(0, m_model->findData(before)));
+        const int index = m_model->findData(before);
+        m_model->setCurrentIndex(m_wanted != 0 ? index : qMax(0, index));
+        if (index >= 0)
+            m_wanted = 0;
     }
     m_model->setEnabled(m_model->count() > 0);
     updateChoices();
@@ -169,6 +180,14 @@ void ModelSource::choose(quint64 entry)
         m_kind->button(Convert)->setChecked(true);
         m_model->setCurrentIndex(index);
     }
+}
+
+void ModelSource::want(quint64 entry)
+{
+    m_kind->button(Convert)->setChecked(true);
+    const int index = m_model->findData(entry);
+    m_wanted = index < 0 ? entry : 0;
+    m_model->setCurrentIndex(index);
 }
 
 bool ModelSource::isSupra() const
@@ -216,7 +235,7 @@ ConvertOptions ModelSource::conversion() const
     return options;
 }
 
-void ModelSource::fill(Recipe &recipe) const
+void ModelSource::fill(Recipe &recipe, std::uint64_t conversionSeed) const
 {
     recipe.model.clear();
     recipe.scratch.clear();
@@ -235,7 +254,7 @@ void ModelSource::fill(Recipe &recipe) const
         return;
     }
     ConvertOptions options = conversion();
-    options.seed = recipe.seed;
+    options.seed = conversionSeed;
     recipe.model += "@" + toString(options);
 }
 
@@ -247,7 +266,10 @@ void ModelSource::setRecipe(const Recipe &recipe)
     const auto specification = parseSpecification(recipe.model);
     if (recipe.model.empty() || !specification)
         return;
-    choose(m_library.add(QString::fromStdString(specification->model)));
+    QString model = QString::fromStdString(specification->model);
+    if (specification->adapter)
+        model += QStringLiteral("@adapter=") + QString::fromStdString(*specification->adapter);
+    want(m_library.add(model));
     if (specification->conversion)
         showConversion(*specification->conversion);
     else
@@ -281,6 +303,14 @@ QString ModelSource::problem() const
         return m_tokenizer->text().trimmed().isEmpty() ? tr("Choose a tokenizer.") : QString();
     }
     const ModelEntry *entry = chosen();
+    if (m_wanted != 0) {
+        const ModelEntry *wanted = m_library.entry(m_wanted);
+        if (!wanted)
+            return tr("The model of that run is not in the list any more: choose another.");
+        return wanted->state == ModelEntry::State::Inspecting
+                   ? tr("%1 is being looked into.").arg(wanted->name)
+                   : tr("%1 is no softmax model that can be read: choose another.").arg(wanted->name);
+    }
     if (!entry)
         return tr("There is no softmax model in the list: open one on the Models page.");
     if (!layersFromText(m_layers->text(), entry->info->layerCount))

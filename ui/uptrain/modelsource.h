@@ -23,8 +23,9 @@ public:
     explicit ModelSource(ModelLibrary &library, QWidget *parent = nullptr);
 
     /// Writes model, scratch, tokenizer.
-    void fill(Recipe &recipe) const;
-    /// Chooses what the recipe names; a model that the library lacks is added to it.
+    void fill(Recipe &recipe, std::uint64_t conversionSeed) const;
+    /// Chooses what the recipe names; a model that the library lacks is added to it. Until that is known to be a softmax
+    /// model, none is chosen.
     void setRecipe(const Recipe &recipe);
     /// Chooses that model, if it is a softmax model of the library.
     void choose(quint64 entry);
@@ -44,6 +45,7 @@ private:
     QWidget *makeScratch();
     QWidget *fileChoice(QLineEdit *line, const QString &what, const QString &filter);
     void refreshModels();
+    void want(quint64 entry);
     void updateChoices();
     void showConversion(const ConvertOptions &options);
     bool isScratch() const;
@@ -63,6 +65,7 @@ private:
     QLabel *m_note;
     QLineEdit *m_config;
     QLineEdit *m_tokenizer;
+    quint64 m_wanted = 0; ///< by a recipe, but not among the choices
 };
 
 } // namespace lens

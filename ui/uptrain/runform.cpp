@@ -2,6 +2,7 @@
 
 #include "base/folders.h"
 #include "bridge/format.h"
+#include "engine/specification.h"
 #include "uptrain/datafiles.h"
 #include "uptrain/lorafields.h"
 #include "uptrain/preflightcard.h"
@@ -233,7 +234,7 @@ Recipe RunForm::recipe() const
     recipe.original.clear();
     recipe.data.files.clear();
     recipe.seed = m_seed->text().toULongLong();
-    m_source->fill(recipe);
+    m_source->fill(recipe, conversionSeed());
     if (recipe.original.empty() && recipe.model == m_base.model)
         recipe.original = m_base.original;
     for (const QString &file : m_files->files())
@@ -254,6 +255,20 @@ Recipe RunForm::recipe() const
     recipe.samplePrompt = m_prompt->text().toStdString();
     recipe.out = m_folder->text().trimmed().toStdString();
     return recipe;
+}
+
+/// Of another run's recipe it may be another than the run's own, as long as that is not changed.
+std::uint64_t RunForm::conversionSeed() const
+{
+    const std::uint64_t seed = m_seed->text().toULongLong();
+    const auto other = parseSpecification(m_base.model);
+    return other && other->conversion && seed == m_base.seed ? other->conversion->seed : seed;
+}
+
+void RunForm::forgetOther()
+{
+    m_base = {};
+    refresh();
 }
 
 void RunForm::setRecipe(const Recipe &recipe)

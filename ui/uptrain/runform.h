@@ -33,6 +33,8 @@ public:
     QString runName() const;
     /// Fills the form with the choices of another run; name and folder are new ones.
     void setRecipe(const Recipe &recipe);
+    /// What another run had beside the fields on show is no part of the next one.
+    void forgetOther();
     void choose(quint64 entry) { m_source->choose(entry); }
     void addFiles(const QStringList &files);
     void showError(const Error &error);
@@ -50,6 +52,7 @@ private:
     void refresh();
     void suggestPlace();
     void followModel();
+    std::uint64_t conversionSeed() const;
     QString problem(const Recipe &recipe) const;
 
     ModelSource *m_source;

@@ -31,6 +31,8 @@ public:
     bool isLive() const { return m_live; }
     qint64 run() const { return m_live ? m_controller.run() : m_run; }
     void setNotes(const QString &notes, bool editable);
+    /// At once, if they were edited.
+    void saveNotes();
 
     RunHeader &header() { return *m_header; }
     RunCurves &curves() { return *m_curves; }
@@ -43,7 +45,6 @@ private:
     void redraw();
     void showRecipe(const QString &json, const QString &folder);
     void showNotices();
-    void saveNotes();
 
     TrainingController &m_controller;
     RunHeader *m_header;

@@ -7,6 +7,7 @@
 #include <QLocale>
 
 #include <algorithm>
+#include <utility>
 
 namespace lens {
 namespace {
@@ -30,10 +31,10 @@ SamplesView::SamplesView(QWidget *parent) : QTextBrowser(parent)
 
 void SamplesView::setMetrics(const std::shared_ptr<const TrainingMetrics> &metrics)
 {
-    m_metrics = metrics;
+    const bool sameRun = metrics == std::exchange(m_metrics, metrics);
     const std::size_t count = metrics ? metrics->samples.size() : 0;
     const std::int64_t newest = count > 0 ? metrics->samples.back().step : -1;
-    if (count == m_count && newest == m_newest && count > 0)
+    if (sameRun && count == m_count && newest == m_newest && count > 0)
         return;
     m_count = count;
     m_newest = newest;

@@ -10,6 +10,7 @@
 #include <QHBoxLayout>
 #include <QLabel>
 #include <QListView>
+#include <QMessageBox>
 #include <QPointer>
 #include <QPushButton>
 #include <QSignalBlocker>
@@ -98,7 +99,7 @@ void TrainingPage::wireController()
         if (m_controller.isRecorded())
             return;
         if (m_controller.metrics().steps.empty()) {
-            newRun();
+            showForm();
             m_form->showError(error);
         } else {
             m_error->showError(error);
@@ -110,7 +111,7 @@ void TrainingPage::wireController()
         m_metrics.erase(m_controller.run());
         if (!m_controller.isRecorded() && m_controller.metrics().steps.empty() && m_view->isLive() &&
             m_stack->currentWidget() == m_view)
-            newRun();
+            showForm();
     });
 }
 
@@ -120,20 +121,45 @@ void TrainingPage::wireHeader()
     connect(header, &RunHeader::compareRequested, this, &TrainingPage::compareShown);
     connect(header, &RunHeader::goOnRequested, this, &TrainingPage::goOn);
     connect(header, &RunHeader::againRequested, this, &TrainingPage::newRunLike);
-    connect(header, &RunHeader::removeRequested, this, [this] {
-        m_metrics.erase(m_shown);
-        m_runs->remove(std::exchange(m_shown, 0));
-    });
+    connect(header, &RunHeader::removeRequested, this, &TrainingPage::removeShown);
 }
 
 void TrainingPage::newRun(quint64 entry)
+{
+    m_form->forgetOther();
+    showForm();
+    if (entry != 0)
+        m_form->choose(entry);
+}
+
+void TrainingPage::showForm()
 {
     m_shown = 0;
     m_list->setCurrentIndex({});
     m_list->clearSelection();
     m_stack->setCurrentWidget(m_form);
-    if (entry != 0)
-        m_form->choose(entry);
+}
+
+void TrainingPage::removeShown()
+{
+    m_view->saveNotes();
+    const qint64 id = m_shown;
+    const TrainingRunRow *run = m_runs->run(id);
+    if (!run)
+        return;
+    if (!run->notes.empty()) {
+        QMessageBox box(QMessageBox::Question, tr("Remove the run?"), tr("“%1” has notes.").arg(text(run->name)),
+                        QMessageBox::Cancel, this);
+        box.setInformativeText(tr("They are removed with it. The folder of the run stays."));
+        const QPushButton *remove = box.addButton(tr("Remove"), QMessageBox::DestructiveRole);
+        box.setDefaultButton(QMessageBox::Cancel);
+        box.exec();
+        if (box.clickedButton() != remove)
+            return;
+    }
+    m_metrics.erase(id);
+    m_runs->remove(id);
+    showForm();
 }
 
 void TrainingPage::start()
@@ -168,7 +194,7 @@ void TrainingPage::newRunLike()
         m_error->showError(recipe.error());
         return;
     }
-    newRun();
+    showForm();
     m_form->setRecipe(*recipe);
 }
 
@@ -267,7 +293,7 @@ void TrainingPage::afterRefresh()
     if (m_stack->currentWidget() == m_view && m_view->isLive() && m_shown == 0)
         m_shown = m_controller.run();
     if (m_stack->currentWidget() == m_view && m_shown != 0 && !m_runs->run(m_shown) && !m_controller.isRunning()) {
-        newRun();
+        showForm();
         return;
     }
     {

@@ -48,6 +48,8 @@ private:
     QWidget *makeList();
     void wireController();
     void wireHeader();
+    void showForm();
+    void removeShown();
     void start();
     void goOn();
     void newRunLike();

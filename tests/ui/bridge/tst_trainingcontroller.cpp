@@ -160,6 +160,39 @@ private Q_SLOTS:
         QCOMPARE(bench.controller->metrics().steps.size(), size_t(120));
     }
 
+    void whatIsAskedForBeforeItGoesOnIsHeeded()
+    {
+        Bench bench;
+        QVERIFY(bench.controller->start(fakeRecipe(), "a"));
+        QTRY_VERIFY_WITH_TIMEOUT(!bench.controller->metrics().steps.empty(), Patience);
+        bench.controller->stopAndKeep();
+        QVERIFY(bench.waitUntilIdle());
+        const TrainingRunRow run = bench.runs()[0];
+        bench.engine.resumesFrom = 20;
+        QVERIFY(bench.controller->goOn(run));
+        bench.controller->pause();
+        QTest::qWait(250);
+        QCOMPARE(int(bench.controller->state()), int(TrainingController::State::Paused));
+        bench.controller->stopAndKeep();
+        QVERIFY(bench.waitUntilIdle());
+        QVERIFY(bench.controller->outcome() && bench.controller->outcome()->step < 22);
+
+        QVERIFY(bench.controller->goOn(run));
+        bench.controller->stopAndKeep();
+        QCOMPARE(int(bench.controller->state()), int(TrainingController::State::Stopping));
+        QVERIFY(bench.waitUntilIdle());
+        QCOMPARE(bench.controller->outcome()->step, std::int64_t(20));
+
+        QSignalSpy failed(bench.controller.get(), &TrainingController::failed);
+        QVERIFY(bench.controller->goOn(run));
+        bench.controller->cancel();
+        QCOMPARE(int(bench.controller->state()), int(TrainingController::State::Stopping));
+        QVERIFY(bench.waitUntilIdle());
+        QCOMPARE(failed.count(), 1);
+        QCOMPARE(int(failed[0][0].value<Error>().code), int(ErrorCode::Cancelled));
+        QVERIFY(!bench.controller->outcome());
+    }
+
     void nonsenseIsRefusedAtOnce()
     {
         Bench bench;

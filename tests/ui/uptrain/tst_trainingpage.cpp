@@ -19,6 +19,7 @@
 #include <QLabel>
 #include <QLineEdit>
 #include <QListView>
+#include <QMessageBox>
 #include <QPlainTextEdit>
 #include <QPushButton>
 #include <QScrollArea>
@@ -29,6 +30,7 @@
 #include <QStyleFactory>
 #include <QTabWidget>
 #include <QTemporaryDir>
+#include <QTimer>
 #include <QtTest>
 
 using namespace lens;
@@ -246,6 +248,51 @@ private Q_SLOTS:
         QCOMPARE(int(form.recipe().stages[1].trainable), int(Trainable::Adapter));
     }
 
+    void anotherRunsModelIsNotReplacedInSilence()
+    {
+        Desk desk(m_folder->path());
+        QVERIFY(desk.isReady());
+        RunForm &form = desk.page->form();
+        Recipe other = fakeRecipe(m_folder->path().toStdString());
+        other.model = "/models/second.gguf@supra:seed=1";
+        other.seed = 2;
+        other.optimiser.weightDecay = 0.01;
+        form.setRecipe(other);
+        QCOMPARE(form.recipe().model, std::string());
+        QVERIFY2(form.preflight().reason().contains(QStringLiteral("looked into")), qPrintable(form.preflight().reason()));
+        QVERIFY(!form.preflight().canStart());
+        QTRY_COMPARE_WITH_TIMEOUT(form.recipe().model, other.model, Patience);
+        QCOMPARE(form.recipe().seed, std::uint64_t(2));
+        other.model = "/models/supra.gguf@supra";
+        form.setRecipe(other);
+        QTRY_VERIFY_WITH_TIMEOUT(form.preflight().reason().contains(QStringLiteral("choose another")), Patience);
+        QCOMPARE(form.recipe().model, std::string());
+        for (QComboBox *combo : form.findChildren<QComboBox *>()) {
+            if (combo->accessibleName() == QStringLiteral("Model to convert"))
+                combo->setCurrentIndex(0);
+        }
+        QVERIFY(form.recipe().model.starts_with("/models/tiny.gguf@supra"));
+        QCOMPARE(form.recipe().optimiser.weightDecay, 0.01);
+        desk.page->newRun();
+        QCOMPARE(form.recipe().optimiser.weightDecay, OptimiserOptions().weightDecay);
+    }
+
+    void samplesAreThoseOfTheRunOnShow()
+    {
+        const auto run = [](const char *text) {
+            auto metrics = std::make_shared<TrainingMetrics>();
+            metrics->samples.push_back({50, "Once", text, {}});
+            return metrics;
+        };
+        const auto first = run(" upon a fox"), second = run(" upon a hen");
+        SamplesView view;
+        view.setMetrics(first);
+        view.setMetrics(second);
+        QVERIFY(view.toPlainText().contains(QStringLiteral("hen")));
+        view.setMetrics(first);
+        QVERIFY(view.toPlainText().contains(QStringLiteral("fox")));
+    }
+
     void stagesAreWritten()
     {
         StageTable table;
@@ -366,8 +413,24 @@ private Q_SLOTS:
         QCOMPARE(notes->toPlainText(), QString());
         desk.page->showRun(runs.runs()[0].id);
         QCOMPARE(notes->toPlainText(), QStringLiteral("reads well"));
+        const auto answer = [](QMessageBox::ButtonRole role) {
+            QTimer::singleShot(0, qApp, [role] {
+                auto *box = qobject_cast<QMessageBox *>(QApplication::activeModalWidget());
+                for (QAbstractButton *button : box ? box->buttons() : QList<QAbstractButton *>()) {
+                    if (box->buttonRole(button) == role)
+                        button->click();
+                }
+            });
+        };
+        answer(QMessageBox::RejectRole);
         desk.click(QStringLiteral("Remove"));
+        QTest::qWait(100);
+        QCOMPARE(runs.rowCount(), 2);
+        answer(QMessageBox::DestructiveRole);
+        desk.click(QStringLiteral("Remove"));
+        QVERIFY(desk.page->form().isVisible());
         QTRY_COMPARE_WITH_TIMEOUT(runs.rowCount(), 1, Patience);
+        QVERIFY(desk.page->form().isVisible());
         QCOMPARE(runs.index(0).data().toString(), QStringLiteral("first"));
     }
 
@@ -430,6 +493,10 @@ private Q_SLOTS:
         view.setMetrics(metrics);
         QCOMPARE(view.shownStep(), std::int64_t(30));
         QCOMPARE(view.findChild<HeatMapPlot *>()->table().rows, qsizetype(36));
+        auto wrong = std::make_shared<TrainingMetrics>();
+        wrong->layers = {{10, std::int64_t(1) << 60, 4, {1, 2}, {}, {}}};
+        view.setMetrics(wrong);
+        QCOMPARE(view.findChild<LineChart *>()->table().rows, qsizetype(2));
     }
 
     void everythingCanBeReachedByKeyboard()
