@@ -68,6 +68,22 @@ std::uint64_t loraParameters(const ModelInfo &info, const LoraOptions &lora)
     return static_cast<std::uint64_t>(sum * lora.rank * info.layerCount);
 }
 
+/// What the run would refuse, too; see checkTrainable().
+Result<void> checkRank(const ModelInfo &info, const LoraOptions &lora)
+{
+    for (const std::string &target : lora.targets) {
+        const std::int64_t other = target == "q" ? info.heads * info.keyDim : target == "k" ? info.kvHeads * info.keyDim
+                                   : target == "v" ? info.kvHeads * info.valueDim : target == "out" ? info.heads * info.valueDim
+                                                                                                    : info.feedForward;
+        const std::int64_t most = std::min(info.hiddenSize, other);
+        if (most > 0 && lora.rank > most)
+            return fail(ErrorCode::InvalidArgument, "a low-rank change of rank " + std::to_string(lora.rank)
+                        + " is larger than the projection \"" + target + "\", which has rank " + std::to_string(most), "recipe",
+                        "choose a smaller rank");
+    }
+    return {};
+}
+
 bool trainsAll(const Recipe &recipe)
 {
     return std::any_of(recipe.stages.begin(), recipe.stages.end(),
@@ -187,6 +203,9 @@ Result<TrainingEstimate> estimateTraining(const Recipe &recipe)
         if (!shape)
             return propagate(shape);
         const ModelInfo &info = shape->info;
+        if (usesAdapter(recipe))
+            if (auto fits = checkRank(info, recipe.lora); !fits)
+                return propagate(fits);
         TrainingEstimate estimate;
         const std::uint64_t maps = shape->linear ? featureMapParameters(info) : 0;
         estimate.parameters = info.parameters + maps;

@@ -111,7 +111,7 @@ Result<LayerMetrics> measureLayers(const Decoder &model, const Decoder *original
         options.probe = &activations;
         model.forward(batch.inputs, state, options);
         metrics.largestActivation = activations.take();
-        if (original)
+        if (original && haveComparableMixers(model, *original))
             compareLayers(metrics, model, *original, batch.inputs);
         return metrics;
     });

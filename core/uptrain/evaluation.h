@@ -29,7 +29,7 @@ struct HeldOutScore {
 
 Result<HeldOutScore> scoreHeldOut(const Decoder &model, const HeldOut &heldOut, std::stop_token stop);
 
-/// On the first held-out batch; `original` may be null, then only activations are measured.
+/// On the first held-out batch; `original` may be null or of other sizes, then only activations are measured.
 Result<LayerMetrics> measureLayers(const Decoder &model, const Decoder *original, const HeldOut &heldOut);
 
 } // namespace lens

@@ -20,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr std::int64_t kShardsOfEpoch = 64;      // so many data loaders can share an epoch
 constexpr std::int64_t kMostInShard = 8192;      // sequences
 constexpr std::int64_t kMostHeldOut = 4096;      // sequences
+constexpr const char *kParts[] = {"model", "heldout", "train"};
 constexpr std::int64_t kSpareEpochs = 2;         // what loaders drop at the end of epochs, and begin once more
 
 Result<void> unsupported(const std::string &what)
@@ -44,8 +45,9 @@ Result<void> expressible(const Recipe &recipe)
 Result<void> prepareFolder(const fs::path &folder)
 {
     std::error_code error;
-    if (fs::exists(folder / "train", error) || fs::exists(folder / "model", error))
-        return fail(ErrorCode::InvalidArgument, "there is a job in this folder already", folder.string(), "choose another folder");
+    for (const char *part : kParts)
+        if (fs::exists(folder / part, error))
+            return fail(ErrorCode::InvalidArgument, "there is a job in this folder already", folder.string(), "choose another folder");
     fs::create_directories(folder, error);
     if (error)
         return fail(ErrorCode::Io, "the folder cannot be made: " + error.message(), folder.string(), "choose another folder");
@@ -58,17 +60,6 @@ Result<std::shared_ptr<const Decoder>> withContext(const Decoder &decoder, std::
     DecoderConfig config = decoder.config();
     config.trainedContext = tokens;
     return Decoder::create(std::move(config), decoder.weights(), "job", WeightCheck::ShapesOnly);
-}
-
-/// Leaves nothing behind when it fails, so that another recipe can be tried.
-Result<void> saveStart(const std::shared_ptr<const Decoder> &start, const TrainingModels &models, const Recipe &recipe,
-                       const fs::path &folder)
-{
-    auto saved = saveTrained(start, models, recipe, folder.string(), SaveFormat::OpenLm);
-    std::error_code ignored;
-    if (!saved)
-        fs::remove_all(folder, ignored);
-    return saved;
 }
 
 JobPlan planOf(const Recipe &recipe, const PackedCorpus &corpus)
@@ -109,6 +100,27 @@ Result<void> writeTexts(const fs::path &folder, const Recipe &recipe, const JobP
     return {};
 }
 
+Result<ExportedJob> writeJob(const Recipe &recipe, const std::string &folder, std::stop_token stop, const ProgressFn &progress)
+{
+    const auto models = openTrainingModels(recipe, stop, progress);
+    if (!models)
+        return propagate(models);
+    const auto start = withContext(*models->start, recipe.sequenceLength);
+    if (!start)
+        return propagate(start);
+    if (auto saved = saveTrained(*start, *models, recipe, (fs::path(folder) / "model").string(), SaveFormat::OpenLm); !saved)
+        return propagate(saved);
+    const auto corpus = openTrainingCorpus(recipe, *models->tokenizer, stop, progress);
+    if (!corpus)
+        return propagate(corpus);
+    const JobPlan plan = planOf(recipe, *corpus);
+    if (auto written = writeData(folder, plan, *corpus, stop, progress); !written)
+        return propagate(written);
+    if (auto written = writeTexts(folder, recipe, plan); !written)
+        return propagate(written);
+    return ExportedJob{folder, plan.train.sequences, plan.train.shards(), plan.heldOut.sequences, plan.heldOut.shards()};
+}
+
 } // namespace
 
 Result<ExportedJob> exportJob(const Recipe &recipe, const std::string &folder, std::stop_token stop, const ProgressFn &progress)
@@ -120,23 +132,12 @@ Result<ExportedJob> exportJob(const Recipe &recipe, const std::string &folder, s
     return guarded(folder, [&]() -> Result<ExportedJob> {
         if (auto prepared = prepareFolder(folder); !prepared)
             return propagate(prepared);
-        const auto models = openTrainingModels(recipe, stop, progress);
-        if (!models)
-            return propagate(models);
-        const auto start = withContext(*models->start, recipe.sequenceLength);
-        if (!start)
-            return propagate(start);
-        if (auto saved = saveStart(*start, *models, recipe, fs::path(folder) / "model"); !saved)
-            return propagate(saved);
-        const auto corpus = openTrainingCorpus(recipe, *models->tokenizer, stop, progress);
-        if (!corpus)
-            return propagate(corpus);
-        const JobPlan plan = planOf(recipe, *corpus);
-        if (auto written = writeData(folder, plan, *corpus, stop, progress); !written)
-            return propagate(written);
-        if (auto written = writeTexts(folder, recipe, plan); !written)
-            return propagate(written);
-        return ExportedJob{folder, plan.train.sequences, plan.train.shards(), plan.heldOut.sequences, plan.heldOut.shards()};
+        auto job = guarded(folder, [&] { return writeJob(recipe, folder, stop, progress); });
+        std::error_code ignored;
+        for (const char *part : kParts)
+            if (!job)
+                fs::remove_all(fs::path(folder) / part, ignored);
+        return job;
     });
 }
 

@@ -79,6 +79,13 @@ at::Tensor languageLoss(const TrainingStage &stage, const Decoder &model, const 
                         {stage.temperature, stage.distillationWeight});
 }
 
+/// The relative error of each row, averaged: a ratio of sums over all rows would depend on how a batch is cut.
+at::Tensor transferError(const at::Tensor &y, const at::Tensor &reference)
+{
+    const at::Tensor wide = reference.to(at::kFloat);
+    return ((y.to(at::kFloat) - wide).square().sum({1, 2}) / wide.square().sum({1, 2}).clamp_min(1e-20)).mean();
+}
+
 /// Layer by layer, so that only one layer's graph is alive.
 at::Tensor transferBackward(const Decoder &model, const Decoder &original, const TrainingBatch &batch, double weight)
 {
@@ -89,7 +96,7 @@ at::Tensor transferBackward(const Decoder &model, const Decoder &original, const
         if (!traces[i].input.defined())
             continue;
         const at::Tensor y = runMixer(model, static_cast<std::int64_t>(i), traces[i].input).output;
-        const at::Tensor loss = relativeError(y, traces[i].output) / static_cast<double>(converted);
+        const at::Tensor loss = transferError(y, traces[i].output) / static_cast<double>(converted);
         if (loss.requires_grad())
             (loss * weight).backward();
         sum += loss.detach().to(at::kDouble);
@@ -103,6 +110,14 @@ TrainingBatch splitTargets(const at::Tensor &tokens)
 {
     const std::int64_t length = tokens.size(1) - 1;
     return {tokens.narrow(1, 0, length).contiguous(), tokens.narrow(1, 1, length).contiguous()};
+}
+
+bool haveComparableMixers(const Decoder &model, const Decoder &original)
+{
+    const DecoderConfig &own = model.config(), &other = original.config();
+    return own.hiddenSize == other.hiddenSize
+           && std::equal(own.layers.begin(), own.layers.end(), other.layers.begin(), other.layers.end(),
+                         [](const MixerConfig &a, const MixerConfig &b) { return a.heads == b.heads && a.valueDim == b.valueDim; });
 }
 
 at::Tensor relativeError(const at::Tensor &y, const at::Tensor &reference)

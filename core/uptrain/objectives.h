@@ -16,7 +16,8 @@ struct TrainingBatch {
 /// tokens [B,T+1] int64.
 TrainingBatch splitTargets(const at::Tensor &tokens);
 
-/// Adds gradients of `weight` times the batch's mean loss to the model's tensors; returns the loss itself, a float64
+/// Adds gradients of `weight` times the batch's mean loss to the model's tensors, so that parts of a batch, weighted by
+/// their rows, add up to the whole; returns the loss itself, a float64
 /// scalar without a graph. `original` is needed by all objectives but cross-entropy.
 at::Tensor forwardBackward(const TrainingStage &stage, const Decoder &model, const Decoder *original,
                            const TrainingBatch &batch, double weight, bool recompute);
@@ -38,6 +39,9 @@ MixerTrace runMixer(const Decoder &model, std::int64_t layer, const at::Tensor &
 /// those of the original, in the least squares over `inputs` [B,T]; undefined for layers that are not converted. GroupNorm
 /// gives every head the same size, softmax attention does not.
 std::vector<at::Tensor> fittedScales(const Decoder &model, const Decoder &original, const at::Tensor &inputs);
+
+/// Layers and heads have the sizes that comparing mixers needs.
+bool haveComparableMixers(const Decoder &model, const Decoder &original);
 
 /// ||y - reference||^2 / ||reference||^2.
 at::Tensor relativeError(const at::Tensor &y, const at::Tensor &reference);

@@ -3,6 +3,7 @@
 #include "checkpoint/writer.h"
 
 #include <cmath>
+#include <fstream>
 #include <nlohmann/json.hpp>
 
 namespace lens {
@@ -27,7 +28,7 @@ Json numbers(const std::vector<float> &values)
 
 std::string line(const Json &json)
 {
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 /// The lines of an older log whose step is not after `upTo`.
@@ -79,6 +80,19 @@ void tell(const std::function<void(const T &)> &listener, const T &metrics)
         listener(metrics);
 }
 
+/// Those whose numbers are as many as their layers and heads; without held-out text no activations are measured.
+void tellOfLayers(const TrainingListener &listener, const LayerMetrics &metrics)
+{
+    const std::size_t layers = metrics.outputError.size(), activations = metrics.largestActivation.size();
+    const bool counted = metrics.layers >= 0 && static_cast<std::size_t>(metrics.layers) == layers
+                         && (activations == 0 || activations == layers);
+    const bool byHead = layers == 0 ? metrics.headFidelity.empty()
+                                    : metrics.headFidelity.size() % layers == 0 && metrics.heads >= 0
+                                          && metrics.headFidelity.size() / layers == static_cast<std::size_t>(metrics.heads);
+    if (counted && byHead)
+        tell(listener.layers, metrics);
+}
+
 } // namespace
 
 Result<void> replayRunLog(const std::filesystem::path &file, const TrainingListener &listener)
@@ -102,8 +116,8 @@ Result<void> replayRunLog(const std::filesystem::path &file, const TrainingListe
             tell(listener.evaluation, EvaluationMetrics{step, line.whole("tokens"), line.number("perplexity"),
                                                         line.number("original_perplexity")});
         else if (kind == "layers")
-            tell(listener.layers, LayerMetrics{step, line.whole("layers"), line.whole("heads"), line.numbers("largest_activation"),
-                                               line.numbers("output_error"), line.numbers("head_fidelity")});
+            tellOfLayers(listener, LayerMetrics{step, line.whole("layers"), line.whole("heads"), line.numbers("largest_activation"),
+                                                line.numbers("output_error"), line.numbers("head_fidelity")});
         else if (kind == "sample")
             tell(listener.sample, SampleMetrics{step, line.text("prompt"), line.text("text"), line.text("original_text")});
         else if (kind == "notice")
@@ -116,54 +130,72 @@ Result<RunLog> RunLog::open(const std::filesystem::path &file, const TrainingLis
 {
     if (auto written = writeFileAtomically(file, keptLines(file, upTo)); !written)
         return propagate(written);
-    std::ofstream stream(file, std::ios::app);
-    if (!stream)
-        return fail(ErrorCode::Io, "the log cannot be written", file.string());
-    return RunLog(std::move(stream), listener);
+    auto lines = LineAppender::open(file.string(), LineAppender::Mode::Resume);
+    if (!lines)
+        return propagate(lines);
+    return RunLog(std::move(*lines), listener);
+}
+
+void RunLog::write(std::int64_t step, const std::string &line)
+{
+    if (!m_file)
+        return;
+    m_file->append(line);
+    tellOfFailure(step, m_file->flush());
+}
+
+void RunLog::sync(std::int64_t step)
+{
+    if (m_file)
+        tellOfFailure(step, m_file->sync());
+}
+
+void RunLog::tellOfFailure(std::int64_t step, const Result<void> &written)
+{
+    const bool first = !written && !m_failing;
+    m_failing = !written;
+    if (first && m_listener->notice)
+        m_listener->notice({step, "the log is kept in memory until it can be written: " + toString(written.error())});
 }
 
 void RunLog::record(const StepMetrics &metrics)
 {
-    m_stream << line({{"kind", "step"}, {"step", metrics.step}, {"stage", metrics.stage}, {"loss", number(metrics.loss)},
-                      {"gradient_norm", number(metrics.gradientNorm)}, {"learning_rate", metrics.learningRate},
-                      {"tokens", metrics.tokens}, {"seconds", metrics.seconds}, {"tokens_per_second", metrics.tokensPerSecond},
-                      {"skipped", metrics.skipped}})
-             << std::flush;
+    write(metrics.step, line({{"kind", "step"}, {"step", metrics.step}, {"stage", metrics.stage}, {"loss", number(metrics.loss)},
+                             {"gradient_norm", number(metrics.gradientNorm)}, {"learning_rate", metrics.learningRate},
+                             {"tokens", metrics.tokens}, {"seconds", metrics.seconds}, {"tokens_per_second", metrics.tokensPerSecond},
+                             {"skipped", metrics.skipped}}));
     if (m_listener->step)
         m_listener->step(metrics);
 }
 
 void RunLog::record(const EvaluationMetrics &metrics)
 {
-    m_stream << line({{"kind", "evaluation"}, {"step", metrics.step}, {"tokens", metrics.tokens},
-                      {"perplexity", number(metrics.perplexity)}, {"original_perplexity", number(metrics.originalPerplexity)}})
-             << std::flush;
+    write(metrics.step, line({{"kind", "evaluation"}, {"step", metrics.step}, {"tokens", metrics.tokens},
+                             {"perplexity", number(metrics.perplexity)}, {"original_perplexity", number(metrics.originalPerplexity)}}));
     if (m_listener->evaluation)
         m_listener->evaluation(metrics);
 }
 
 void RunLog::record(const LayerMetrics &metrics)
 {
-    m_stream << line({{"kind", "layers"}, {"step", metrics.step}, {"layers", metrics.layers}, {"heads", metrics.heads},
-                      {"largest_activation", numbers(metrics.largestActivation)},
-                      {"output_error", numbers(metrics.outputError)}, {"head_fidelity", numbers(metrics.headFidelity)}})
-             << std::flush;
+    write(metrics.step, line({{"kind", "layers"}, {"step", metrics.step}, {"layers", metrics.layers}, {"heads", metrics.heads},
+                             {"largest_activation", numbers(metrics.largestActivation)},
+                             {"output_error", numbers(metrics.outputError)}, {"head_fidelity", numbers(metrics.headFidelity)}}));
     if (m_listener->layers)
         m_listener->layers(metrics);
 }
 
 void RunLog::record(const SampleMetrics &metrics)
 {
-    m_stream << line({{"kind", "sample"}, {"step", metrics.step}, {"prompt", metrics.prompt}, {"text", metrics.text},
-                      {"original_text", metrics.originalText}})
-             << std::flush;
+    write(metrics.step, line({{"kind", "sample"}, {"step", metrics.step}, {"prompt", metrics.prompt}, {"text", metrics.text},
+                             {"original_text", metrics.originalText}}));
     if (m_listener->sample)
         m_listener->sample(metrics);
 }
 
 void RunLog::record(const TrainingNotice &notice)
 {
-    m_stream << line({{"kind", "notice"}, {"step", notice.step}, {"text", notice.text}}) << std::flush;
+    write(notice.step, line({{"kind", "notice"}, {"step", notice.step}, {"text", notice.text}}));
     if (m_listener->notice)
         m_listener->notice(notice);
 }

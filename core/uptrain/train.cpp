@@ -1,5 +1,6 @@
 #include "uptrain/uptrain.h"
 
+#include "checkpoint/adapterfile.h"
 #include "checkpoint/jsonfile.h"
 #include "checkpoint/writer.h"
 #include "tensor/torchbridge.h"
@@ -93,6 +94,36 @@ Result<std::unique_ptr<Distributed>> joinProcesses(const Recipe &recipe)
     return Distributed::join(*place, toTorch(device->device));
 }
 
+/// A run that has no checkpoint may be begun again only while nothing would be lost by it.
+Result<void> mayBeginAnew(const fs::path &folder)
+{
+    bool stepped = false;
+    TrainingListener listener;
+    listener.step = [&](const StepMetrics &) { stepped = true; };
+    static_cast<void>(replayRunLog(folder / "log.jsonl", listener));
+    std::error_code error;
+    if (stepped || fs::exists(folder / "model.safetensors", error) || fs::exists(folder / adapterFileName, error))
+        return fail(ErrorCode::InvalidArgument, "the run in this folder has left no checkpoint to go on from", folder.string(),
+                    "begin it anew in another folder, or remove this one");
+    return {};
+}
+
+/// A checkpoint is a file like any other: its position must be one that the recipe's run comes to.
+Result<void> checkPosition(const RunPosition &position, const Recipe &recipe)
+{
+    std::int64_t before = 0, steps = 1;  // at the end of the last stage, no step is done of the one that would follow
+    for (std::size_t i = 0; i < recipe.stages.size(); ++i)
+        if (static_cast<std::int64_t>(i) < position.stage)
+            before += recipe.stages[i].steps;
+        else if (static_cast<std::int64_t>(i) == position.stage)
+            steps = recipe.stages[i].steps;
+    if (position.stage > static_cast<std::int64_t>(recipe.stages.size()) || position.stageStep >= steps
+        || position.step != before + position.stageStep)
+        return fail(ErrorCode::Mismatch, "the checkpoint's position is not one of the recipe's steps",
+                    recipe.out + ", step " + std::to_string(position.step), "resume with the recipe that the run was begun with");
+    return {};
+}
+
 Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_token stop, const ProgressFn &progress)
 {
     auto models = openTrainingModels(recipe, stop, progress);
@@ -108,6 +139,8 @@ Result<TrainingRun> openRun(const Recipe &recipe, ResumeMode mode, std::stop_tok
         if (!newest)
             return propagate(newest);
         resumed = std::move(*newest);
+        if (auto can = resumed ? checkPosition(resumed->position, recipe) : mayBeginAnew(recipe.out); !can)
+            return propagate(can);
     }
     return TrainingRun{recipe, std::move(*models), std::move(*corpus), checkpoints, std::move(resumed), nullptr};
 }
@@ -134,10 +167,13 @@ Result<TrainingOutcome> train(const Recipe &recipe, ResumeMode mode, const Train
             return propagate(run);
         run->processes = std::move(*processes);
         const std::int64_t begun = run->resumed ? run->resumed->position.step : -1;
+        const bool beginsAnew = mode == ResumeMode::Resume && !run->resumed && fs::exists(fs::path(recipe.out) / "log.jsonl");
         const TrainingListener silent;
         auto log = first ? RunLog::open(fs::path(recipe.out) / "log.jsonl", listener, begun) : RunLog::none(silent);
         if (!log)
             return propagate(log);
+        if (beginsAnew)
+            log->record(TrainingNotice{0, "there was no checkpoint to go on from, so the run begins anew"});
         auto trainer = Trainer::create(std::move(*run), std::move(*log), control);
         if (!trainer)
             return propagate(trainer);

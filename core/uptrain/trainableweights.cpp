@@ -24,6 +24,13 @@ std::string without(const std::string &name, std::string_view ending)
     return name.substr(0, name.size() - ending.size());
 }
 
+/// Of a target of LoraOptions.
+std::string projectionName(std::size_t layer, const std::string &target)
+{
+    const bool feedForward = target == "gate" || target == "up" || target == "down";
+    return feedForward ? "layers." + std::to_string(layer) + ".ffn." + target : mixerName(layer) + "." + target;
+}
+
 bool isLora(const std::string &name)
 {
     return name.ends_with(".lora_a") || name.ends_with(".lora_b");
@@ -50,11 +57,54 @@ bool trains(Trainable trainable, const std::string &master)
     return false;
 }
 
+bool hasFeatureMapsOrExtras(const Decoder &start, const Recipe &recipe)
+{
+    const std::vector<MixerConfig> &layers = start.config().layers;
+    const NamedTensors &weights = start.weights();
+    return std::any_of(weights.begin(), weights.end(), [](const auto &weight) { return isFeatureMap(weight.first); })
+           || ((recipe.learnDecay || recipe.learnScale)
+               && std::any_of(layers.begin(), layers.end(), [](const MixerConfig &mixer) { return mixer.isLinear(); }));
+}
+
+/// The projections that a recipe changes, as far as the decoder has them.
+std::vector<std::string> adaptedProjections(const Decoder &start, const Recipe &recipe)
+{
+    std::vector<std::string> names;
+    for (std::size_t i = 0; i < start.config().layers.size(); ++i)
+        for (const std::string &target : recipe.lora.targets)
+            if (const std::string name = projectionName(i, target); start.weights().contains(name + ".weight"))
+                names.push_back(name);
+    return names;
+}
+
 } // namespace
 
 bool isFeatureMap(const std::string &weight)
 {
     return weight.find(".feature_map") != std::string::npos;
+}
+
+Result<void> checkTrainable(const Decoder &start, const Recipe &recipe)
+{
+    const bool extras = hasFeatureMapsOrExtras(start, recipe);
+    const std::vector<std::string> projections = adaptedProjections(start, recipe);
+    for (std::size_t i = 0; i < recipe.stages.size(); ++i) {
+        const Trainable trainable = recipe.stages[i].trainable;
+        if (trainable == Trainable::All || extras || (trainable == Trainable::Adapter && !projections.empty()))
+            continue;
+        return fail(ErrorCode::InvalidArgument, "stage " + std::to_string(i + 1) + " trains nothing: the model has no feature maps",
+                    "recipe", "train all weights or an adapter, learn the scale, or choose a conversion with feature maps");
+    }
+    if (!anyStage(recipe, Trainable::Adapter))
+        return {};
+    for (const std::string &name : projections) {
+        const at::Tensor &weight = start.weights().at(name + ".weight");
+        if (recipe.lora.rank > std::min(weight.size(0), weight.size(1)))
+            return fail(ErrorCode::InvalidArgument, "a low-rank change of rank " + std::to_string(recipe.lora.rank)
+                        + " is larger than the projection, which has rank " + std::to_string(std::min(weight.size(0), weight.size(1))),
+                        name, "choose a smaller rank");
+    }
+    return {};
 }
 
 TrainableWeights::TrainableWeights(const Decoder &start, const Recipe &recipe, at::ScalarType computeType)
@@ -86,8 +136,7 @@ void TrainableWeights::addLayerMasters(const Recipe &recipe, at::Generator gener
         if (!anyStage(recipe, Trainable::Adapter))
             continue;
         for (const std::string &target : recipe.lora.targets) {
-            const bool feedForward = target == "gate" || target == "up" || target == "down";
-            addLora(feedForward ? "layers." + std::to_string(i) + ".ffn." + target : mixerName(i) + "." + target, recipe, generator);
+            addLora(projectionName(i, target), recipe, generator);
         }
     }
 }
@@ -115,12 +164,12 @@ std::vector<std::string> TrainableWeights::select(Trainable trainable)
     return names;
 }
 
-at::Tensor TrainableWeights::merged(const std::string &name) const
+at::Tensor TrainableWeights::merged(const std::string &name, const NamedTensors &frozen) const
 {
     const auto master = m_masters.find(name);
     if (master != m_masters.end())
         return master->second;
-    const at::Tensor &weight = m_frozen.at(name);
+    const at::Tensor &weight = frozen.at(name);
     const auto a = m_masters.find(without(name, ".weight") + ".lora_a");
     if (a == m_masters.end())
         return weight;
@@ -132,7 +181,7 @@ NamedTensors TrainableWeights::assembled() const
 {
     NamedTensors weights;
     for (const auto &[name, shape] : requiredTensors(m_config))
-        weights[name] = merged(name).to(m_computeType);
+        weights[name] = merged(name, m_frozen).to(m_computeType);
     for (const auto &[name, weight] : m_frozen)
         weights.try_emplace(name, weight);
     for (const auto &[name, master] : m_masters) {
@@ -216,16 +265,17 @@ Result<SupraAdapter> TrainableWeights::adapter(const std::string &origin) const
     });
 }
 
-Result<std::shared_ptr<const Decoder>> TrainableWeights::folded(at::ScalarType dtype, const std::string &origin) const
+Result<std::shared_ptr<const Decoder>> TrainableWeights::folded(at::ScalarType dtype, const std::string &origin,
+                                                                        const Decoder &start) const
 {
     return guarded("training", [&]() -> Result<std::shared_ptr<const Decoder>> {
         const c10::NoGradGuard noGrad;
         DecoderConfig config = trainedConfig(origin);
         NamedTensors weights;
         for (const auto &[name, shape] : requiredTensors(config))
-            weights[name] = merged(name);
-        for (const auto &[name, weight] : m_frozen)
-            weights.try_emplace(name, weight);
+            weights[name] = merged(name, start.weights());
+        for (const auto &[name, rounded] : m_frozen)
+            weights.try_emplace(name, start.weights().at(name));
         for (const auto &[name, master] : m_masters)
             if (!isLora(name) && !isMixerExtra(name))
                 weights.try_emplace(name, master);

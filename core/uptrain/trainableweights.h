@@ -42,8 +42,9 @@ public:
     /// Restores masters; ErrorCode::Mismatch when names or shapes differ.
     Result<void> assign(const NamedTensors &masters, const std::string &where);
 
-    /// The decoder as a model of its own: changes merged, scales and decays folded in, in `dtype`.
-    Result<std::shared_ptr<const Decoder>> folded(at::ScalarType dtype, const std::string &origin) const;
+    /// The decoder as a model of its own: changes merged, scales and decays folded in, in `dtype`. What is frozen comes
+    /// from `start`, the decoder that training began with, which is not rounded to the dtype of the computation.
+    Result<std::shared_ptr<const Decoder>> folded(at::ScalarType dtype, const std::string &origin, const Decoder &start) const;
 
     /// What was trained as an adapter; what it says of its base is left empty. For recipes that makesAdapter() is true of.
     Result<SupraAdapter> adapter(const std::string &origin) const;
@@ -52,7 +53,7 @@ private:
     void addMaster(const std::string &name, const at::Tensor &value);
     void addLayerMasters(const Recipe &recipe, at::Generator generator);
     void addLora(const std::string &projection, const Recipe &recipe, at::Generator generator);
-    at::Tensor merged(const std::string &name) const;
+    at::Tensor merged(const std::string &name, const NamedTensors &frozen) const;
     NamedTensors assembled() const;
     DecoderConfig trainedConfig(const std::string &origin) const;
 
@@ -64,5 +65,8 @@ private:
 };
 
 bool isFeatureMap(const std::string &weight);
+
+/// ErrorCode::InvalidArgument when a stage finds nothing to train in `start`, or a low-rank change is of no lower rank.
+Result<void> checkTrainable(const Decoder &start, const Recipe &recipe);
 
 } // namespace lens

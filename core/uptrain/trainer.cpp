@@ -40,6 +40,12 @@ std::string describeStart(const TrainingRun &run)
     return base ? base->name + run.models.loaded->info().path.substr(base->path.size()) : run.models.loaded->info().name;
 }
 
+/// Never infinite; NaN when the model's numbers are.
+double perplexityOf(const HeldOutScore &score)
+{
+    return std::exp(std::isnan(score.meanNll) ? score.meanNll : std::min(score.meanNll, 700.0));
+}
+
 class FiniteLayers final : public ProbeSink {
 public:
     bool wants(ProbeKind kind, std::int64_t) const override { return kind == ProbeKind::MixerOut || kind == ProbeKind::Hidden; }
@@ -72,9 +78,12 @@ Result<std::unique_ptr<Trainer>> Trainer::create(TrainingRun run, RunLog log, Tr
             if (auto assigned = trainer->m_weights.assign(resumed->masters, "checkpoint"); !assigned)
                 return propagate(assigned);
             trainer->m_position = resumed->position;
+            trainer->m_writtenStep = resumed->position.step;
+            trainer->m_begins = false;
         }
         if (trainer->finished())
             return trainer;
+        trainer->m_position.originalPerplexity = 0;  // may have been measured on other tokens
         trainer->beginStage();
         if (resumed && trainer->m_position.stageStep > 0) {
             NamedTensors own;
@@ -104,7 +113,7 @@ void Trainer::beginStage()
 /// steps on that.
 Result<void> Trainer::fitScales()
 {
-    if (!m_run.recipe.learnScale || !m_run.models.original)
+    if (!m_run.recipe.learnScale || !m_run.models.original || !haveComparableMixers(*m_run.models.start, *m_run.models.original))
         return {};
     const auto bound = m_weights.bind(false);
     if (!bound)
@@ -122,7 +131,7 @@ Result<void> Trainer::fitScales()
 Result<TrainingOutcome> Trainer::run(std::stop_token stop)
 {
     return guarded("training", [&]() -> Result<TrainingOutcome> {
-        if (m_position.step == 0) {
+        if (m_begins) {
             if (auto observed = observe(stop); !observed)
                 return propagate(observed);
             if (auto fitted = fitScales(); !fitted)
@@ -151,6 +160,9 @@ Result<TrainingOutcome> Trainer::run(std::stop_token stop)
                 if (auto written = writeCheckpoint(); !written)
                     return propagate(written);
         }
+        if (stopped && isFirst() && m_evaluatedStep != m_position.step)
+            if (auto evaluated = evaluate(stop); !evaluated && evaluated.error().code != ErrorCode::Cancelled)
+                return propagate(evaluated);
         // A run that was finished already has its last checkpoint.
         if (m_optimiser)
             if (auto written = writeCheckpoint(); !written)
@@ -177,13 +189,8 @@ Result<bool> Trainer::anyProcess(bool wish)
 Result<Trainer::Next> Trainer::heedControl(std::stop_token stop)
 {
     do {
-        if (m_control.takeExportRequest()) {
-            const std::string folder = (std::filesystem::path(m_run.recipe.out) / "now").string();
-            if (auto saved = exportTo(folder); !saved)
-                m_log.record(TrainingNotice{m_position.step, "the model could not be written: " + toString(saved.error())});
-            else if (m_log.listener().exported)
-                m_log.listener().exported(folder);
-        }
+        if (m_control.takeExportRequest())
+            exportNow((std::filesystem::path(m_run.recipe.out) / "now").string());
         m_control.waitWhilePaused(stop);
     } while (m_control.isPaused() && !m_control.wantsToStop() && !stop.stop_requested());
     const auto stopped = anyProcess(stop.stop_requested());
@@ -325,7 +332,7 @@ Result<void> Trainer::observe(std::stop_token stop)
             return evaluated;
     if (!m_run.recipe.samplePrompt.empty() && m_run.recipe.sampleEvery > 0
         && (edge || due(m_position.step, m_run.recipe.sampleEvery)))
-        return sample(stop);
+        sample(stop);
     return {};
 }
 
@@ -337,12 +344,13 @@ Result<void> Trainer::evaluate(std::stop_token stop)
     const auto score = scoreHeldOut(*bound->decoder, m_heldOut, stop);
     if (!score)
         return propagate(score);
-    m_position.perplexity = std::exp(std::min(score->meanNll, 700.0));
+    m_position.perplexity = perplexityOf(*score);
+    m_evaluatedStep = m_position.step;
     if (m_run.models.original && m_position.originalPerplexity == 0) {
         const auto original = scoreHeldOut(*m_run.models.original, m_heldOut, stop);
         if (!original)
             return propagate(original);
-        m_position.originalPerplexity = std::exp(original->meanNll);
+        m_position.originalPerplexity = perplexityOf(*original);
     }
     m_log.record(EvaluationMetrics{m_position.step, score->tokens, m_position.perplexity, m_position.originalPerplexity});
     auto layers = measureLayers(*bound->decoder, m_run.models.original.get(), m_heldOut);
@@ -353,7 +361,20 @@ Result<void> Trainer::evaluate(std::stop_token stop)
     return {};
 }
 
-Result<void> Trainer::sample(std::stop_token stop)
+/// A text that cannot be made is no reason to end a run, and one cut off by the end of it none to be shown.
+void Trainer::sample(std::stop_token stop)
+{
+    const auto made = makeSample(stop);
+    if (stop.stop_requested())
+        return;
+    if (made)
+        m_log.record(*made);
+    else
+        m_log.record(TrainingNotice{m_position.step, "there is no sample of step " + std::to_string(m_position.step) + ": "
+                                    + toString(made.error())});
+}
+
+Result<SampleMetrics> Trainer::makeSample(std::stop_token stop)
 {
     const auto bound = m_weights.bind(false);
     if (!bound)
@@ -370,16 +391,23 @@ Result<void> Trainer::sample(std::stop_token stop)
             return propagate(original);
         metrics.originalText = std::move(*original);
     }
-    m_log.record(metrics);
-    return {};
+    return metrics;
 }
 
+/// One that is there already is left alone: while it is replaced, a kill would cost it.
 Result<void> Trainer::writeCheckpoint()
 {
+    m_log.sync(m_position.step);
+    if (m_writtenStep == m_position.step)
+        return {};
     const auto optimiser = m_run.processes->gatherRows(m_optimiser ? m_optimiser->state() : NamedTensors());
     if (!optimiser)
         return propagate(optimiser);
-    return isFirst() ? m_run.checkpoints.write({m_position, m_weights.masters(), *optimiser}) : Result<void>();
+    if (isFirst())
+        if (auto written = m_run.checkpoints.write({m_position, m_weights.masters(), *optimiser}); !written)
+            return written;
+    m_writtenStep = m_position.step;
+    return {};
 }
 
 Result<void> Trainer::saveResult(const std::string &folder)
@@ -387,12 +415,25 @@ Result<void> Trainer::saveResult(const std::string &folder)
     return isFirst() ? exportTo(folder) : Result<void>();
 }
 
+void Trainer::exportNow(const std::string &folder)
+{
+    const auto saved = exportTo(folder);
+    if (saved) {
+        if (m_log.listener().exported)
+            m_log.listener().exported(folder);
+        return;
+    }
+    m_log.record(TrainingNotice{m_position.step, "the model could not be written: " + toString(saved.error())});
+    if (m_log.listener().exportFailed)
+        m_log.listener().exportFailed(saved.error());
+}
+
 Result<void> Trainer::exportTo(const std::string &folder)
 {
     const std::string origin = "trained on " + std::to_string(m_position.tokens) + " tokens: " + describeStart(m_run);
     if (makesAdapter(m_run.recipe) && m_run.models.base)
         return exportAdapter(origin, folder);
-    const auto decoder = m_weights.folded(scalarType(m_run.recipe.saveDtype), origin);
+    const auto decoder = m_weights.folded(scalarType(m_run.recipe.saveDtype), origin, *m_run.models.start);
     if (!decoder)
         return propagate(decoder);
     return saveTrained(*decoder, m_run.models, m_run.recipe, folder);

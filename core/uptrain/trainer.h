@@ -52,11 +52,13 @@ private:
     at::Tensor microBatch(std::int64_t first, std::int64_t rows) const;
     Result<void> observe(std::stop_token stop);
     Result<void> evaluate(std::stop_token stop);
-    Result<void> sample(std::stop_token stop);
+    void sample(std::stop_token stop);
+    Result<SampleMetrics> makeSample(std::stop_token stop);
     Result<void> updateWeights(double rate);
     Result<void> writeCheckpoint();
     Result<void> saveResult(const std::string &folder);
     bool isFirst() const { return m_run.processes->isFirst(); }
+    void exportNow(const std::string &folder);
     Result<void> exportTo(const std::string &folder);
     Result<void> exportAdapter(const std::string &origin, const std::string &folder);
     void reportProgress() const;
@@ -67,6 +69,9 @@ private:
     TrainableWeights m_weights;
     HeldOut m_heldOut;
     RunPosition m_position;
+    bool m_begins = true;            // not resumed
+    std::int64_t m_writtenStep = -1;    // of the newest checkpoint that is whole
+    std::int64_t m_evaluatedStep = -1;  // of the newest perplexity
     std::vector<std::string> m_trainedNames;  // masters of this stage
     std::vector<at::Tensor> m_trained;
     std::unique_ptr<Optimiser> m_optimiser;

@@ -7,6 +7,7 @@
 #include "tensor/torchbridge.h"
 
 #include <algorithm>
+#include <cmath>
 #include <fcntl.h>
 #include <nlohmann/json.hpp>
 #include <unistd.h>
@@ -22,12 +23,18 @@ constexpr const char *kMastersFile = "masters.safetensors";
 constexpr const char *kOptimiserFile = "optimiser.safetensors";
 constexpr std::string_view kPrefix = "step-";
 
+/// A perplexity that is no number is one that is not known.
+double known(double perplexity)
+{
+    return std::isfinite(perplexity) ? perplexity : 0;
+}
+
 nlohmann::json toJson(const RunPosition &position)
 {
     return {{"step", position.step}, {"stage", position.stage}, {"stage_step", position.stageStep},
             {"tokens", position.tokens}, {"seconds", position.seconds}, {"skipped", position.skipped},
-            {"skipped_in_a_row", position.skippedInARow}, {"perplexity", position.perplexity},
-            {"original_perplexity", position.originalPerplexity}};
+            {"skipped_in_a_row", position.skippedInARow}, {"perplexity", known(position.perplexity)},
+            {"original_perplexity", known(position.originalPerplexity)}};
 }
 
 Result<RunPosition> positionFromJson(const nlohmann::json &json, const std::string &where)
@@ -42,8 +49,8 @@ Result<RunPosition> positionFromJson(const nlohmann::json &json, const std::stri
     position.seconds = reader.number("seconds", 0, 1e18);
     position.skipped = reader.integer("skipped", 0, most);
     position.skippedInARow = reader.integer("skipped_in_a_row", 0, most);
-    position.perplexity = reader.number("perplexity", 0, 1e308);
-    position.originalPerplexity = reader.number("original_perplexity", 0, 1e308);
+    position.perplexity = reader.number("perplexity", 0, 1e308, 0);
+    position.originalPerplexity = reader.number("original_perplexity", 0, 1e308, 0);
     if (reader.error())
         return tl::unexpected<Error>(*reader.error());
     return position;

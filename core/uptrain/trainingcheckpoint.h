@@ -17,7 +17,7 @@ struct RunPosition {
     double seconds = 0;
     std::int64_t skipped = 0;
     std::int64_t skippedInARow = 0;
-    double perplexity = 0;          ///< newest held-out perplexity
+    double perplexity = 0;          ///< newest held-out perplexity; 0 when unknown
     double originalPerplexity = 0;
 };
 

@@ -5,7 +5,9 @@
 #include "convert/export.h"
 #include "engine/specification.h"
 #include "tensor/torchbridge.h"
+#include "uptrain/objectives.h"
 #include "uptrain/scratch.h"
+#include "uptrain/trainableweights.h"
 
 #include <filesystem>
 
@@ -63,9 +65,11 @@ Result<std::shared_ptr<const Decoder>> openOriginal(const Recipe &recipe, const 
 
 Result<void> comparable(const TrainingModels &models, const Recipe &recipe)
 {
-    bool needed = false;
-    for (const TrainingStage &stage : recipe.stages)
+    bool needed = false, transfers = false;
+    for (const TrainingStage &stage : recipe.stages) {
         needed = needed || stage.objective != Objective::CrossEntropy;
+        transfers = transfers || stage.objective == Objective::AttentionTransfer;
+    }
     if (needed && !models.original)
         return fail(ErrorCode::InvalidArgument, "distillation and attention transfer need the softmax original", "recipe",
                     "name it, or start from \"MODEL@supra\"");
@@ -73,6 +77,9 @@ Result<void> comparable(const TrainingModels &models, const Recipe &recipe)
         && (models.original->config().vocabulary != models.start->config().vocabulary
             || models.original->config().layers.size() != models.start->config().layers.size()))
         return fail(ErrorCode::Mismatch, "the original has another vocabulary or number of layers than the model", recipe.original);
+    if (transfers && !haveComparableMixers(*models.start, *models.original))
+        return fail(ErrorCode::Mismatch, "attention transfer needs an original with the hidden size and heads of the model",
+                    recipe.original, "use distillation, or another original");
     return {};
 }
 
@@ -173,6 +180,8 @@ Result<TrainingModels> openTrainingModels(const Recipe &recipe, std::stop_token 
         return models;
     if (auto fits = comparable(*models, recipe); !fits)
         return propagate(fits);
+    if (auto trainable = checkTrainable(*models->start, recipe); !trainable)
+        return propagate(trainable);
     return models;
 }
 

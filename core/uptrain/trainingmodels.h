@@ -18,7 +18,8 @@ struct TrainingModels {
 };
 
 /// Loads and converts, or makes weights from the seed. ErrorCode::Unsupported for models without a tokenizer or that
-/// are no decoders, Mismatch when original and model have other layers or vocabularies.
+/// are no decoders, Mismatch when original and model have other layers or vocabularies, InvalidArgument for what
+/// checkTrainable() refuses.
 Result<TrainingModels> openTrainingModels(const Recipe &recipe, std::stop_token stop, const ProgressFn &progress);
 
 /// The name of a decoder's dtype for Recipe::dtype and saveDtype.

@@ -31,6 +31,7 @@ struct TrainingListener {
     std::function<void(const SampleMetrics &)> sample;
     std::function<void(const TrainingNotice &)> notice;
     std::function<void(const std::string &folder)> exported;  ///< after exportNow(): a model that can be opened
+    std::function<void(const Error &)> exportFailed;          ///< after exportNow(), with a notice: there is no model
 };
 
 /// What a person may ask of a running training, from any thread. Heeded between two steps.
@@ -68,7 +69,8 @@ struct TrainingOutcome {
 
 enum class ResumeMode {
     Fresh,   ///< ErrorCode::InvalidArgument when the folder already holds a run
-    Resume,  ///< from the newest complete checkpoint, bit for bit; ErrorCode::Mismatch when the recipe is another one
+    Resume,  ///< from the newest complete checkpoint, bit for bit; ErrorCode::Mismatch when the recipe is another one;
+             ///< ErrorCode::InvalidArgument when the run took steps and left no checkpoint
 };
 
 /// Trains until the end, a stop request (ErrorCode::Cancelled, after a last checkpoint), or a diagnosis

@@ -208,6 +208,8 @@ void ExportJobTest::cancelling()
     QCOMPARE(exportJob(recipe(), folder, stop.get_token(), progress).error().code, ErrorCode::Cancelled);
     QVERIFY(!fs::exists(fs::path(folder) / "train" / "manifest.jsonl"));
     QVERIFY(!fs::exists(fs::path(folder) / "run.sh"));
+    const auto again = exportJob(recipe(), folder);
+    QVERIFY2(again, again ? "" : toString(again.error()).c_str());
 }
 
 void ExportJobTest::plans()

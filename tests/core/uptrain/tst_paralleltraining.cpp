@@ -51,6 +51,7 @@ private Q_SLOTS:
     void initTestCase();
     void lossesAreThoseOfOneProcess_data();
     void lossesAreThoseOfOneProcess();
+    void attentionTransferIsThatOfOneProcess();
     void lostProcessEndsTheOthers();
     void batchThatDoesNotSplitIsRefused();
 
@@ -132,6 +133,23 @@ void ParallelTrainingTest::lossesAreThoseOfOneProcess()
     QCOMPARE(seen.size(), m_expected.size());
     for (const auto &[step, loss] : m_expected)
         QVERIFY2(std::abs(seen.at(step) - loss) < 1e-5, qPrintable(QString("step %1: %2, not %3").arg(step).arg(seen.at(step), 0, 'g', 10).arg(loss, 0, 'g', 10)));
+}
+
+void ParallelTrainingTest::attentionTransferIsThatOfOneProcess()
+{
+    Recipe one = recipe("transfer");
+    one.model = m_runs.file("one") + "@supra";
+    one.scratch.clear();
+    one.tokenizer.clear();
+    one.stages = {{Objective::AttentionTransfer, Trainable::FeatureMaps, 4, 1e-2, 1e-3, 0, 0, 1, 1}};
+    Recipe many = one;
+    many.out = m_runs.file("transfer of two");
+    QVERIFY(allDone(start(one, 1)));
+    QVERIFY(allDone(start(many, 2)));
+    const std::map<int, double> expected = losses(one.out), seen = losses(many.out);
+    QCOMPARE(expected.size(), std::size_t{4});
+    for (const auto &[step, loss] : expected)
+        QVERIFY(std::abs(seen.at(step) / loss - 1) < 1e-5);
 }
 
 void ParallelTrainingTest::lostProcessEndsTheOthers()

@@ -3,9 +3,12 @@
 #include "smallruns.h"
 
 #include "engine/engine.h"
+#include "uptrain/runlog.h"
 
 #include <QtTest>
+#include <csignal>
 #include <filesystem>
+#include <sys/resource.h>
 #include <thread>
 
 using namespace lens;
@@ -52,6 +55,13 @@ private Q_SLOTS:
     void otherRecipeIsNotResumed();
     void personCanPauseExportAndStop();
     void missingDataIsNamed();
+    void perplexityThatIsNoNumberIsSurvived();
+    void impossiblePositionIsRefused();
+    void runWithoutCheckpointIsNotLost();
+    void wholeCheckpointIsLeftAlone();
+    void modelThatCannotBeWrittenIsTold();
+    void logOutlivesAFullDisk();
+    void logLinesThatDoNotFitArePassedOver();
 
 private:
     SmallRuns m_runs;
@@ -205,10 +215,14 @@ void TrainTest::personCanPauseExportAndStop()
         }
     };
     listener.exported = [&](const std::string &folder) { exported = folder; };
+    EvaluationMetrics last;
+    listener.evaluation = [&](const EvaluationMetrics &metrics) { last = metrics; };
     const auto outcome = train(recipe, ResumeMode::Fresh, listener, control);
     QVERIFY2(outcome.has_value(), outcome ? "" : toString(outcome.error()).c_str());
     QVERIFY(!outcome->finished);
     QCOMPARE(outcome->step, std::int64_t{4});
+    QCOMPARE(last.step, std::int64_t{4});
+    QCOMPARE(outcome->heldOutPerplexity, last.perplexity);
     QVERIFY(loadModel(exported, {}));
     QVERIFY(loadModel(outcome->folder, {}));
 }
@@ -220,6 +234,147 @@ void TrainTest::missingDataIsNamed()
     const auto outcome = trainNow(recipe);
     QVERIFY(!outcome);
     QVERIFY(toString(outcome.error()).find("absent.txt") != std::string::npos);
+}
+
+void TrainTest::perplexityThatIsNoNumberIsSurvived()
+{
+    Recipe recipe = m_runs.scratch("no number", 60);
+    recipe.stages[0].learningRate = recipe.stages[0].finalLearningRate = 1e39;
+    recipe.optimiser.clip = 0;
+    recipe.evaluateEvery = recipe.sampleEvery = 1;
+    recipe.samplePrompt = "One day";
+    recipe.sampleTokens = 2;
+    int missing = 0;
+    TrainingListener listener;
+    listener.notice = [&](const TrainingNotice &notice) { missing += notice.text.starts_with("there is no sample"); };
+    // A sample that cannot be made ends nothing: the run comes to its diagnosis.
+    QCOMPARE(trainNow(recipe, ResumeMode::Fresh, listener).error().code, ErrorCode::InvalidArgument);
+    QVERIFY(missing > 0);
+    const QByteArray position = contentOf(recipe.out + "/checkpoints/step-00000005/position.json");
+    QVERIFY2(position.contains("\"perplexity\": 0"), position.constData());
+    const auto resumed = trainNow(recipe, ResumeMode::Resume);
+    QVERIFY2(resumed.error().what.find("in a row") != std::string::npos, toString(resumed.error()).c_str());
+}
+
+void TrainTest::impossiblePositionIsRefused()
+{
+    const Recipe recipe = m_runs.scratch("position", 5);
+    QVERIFY(trainNow(recipe));
+    const QString file = QString::fromStdString(recipe.out) + "/checkpoints/step-00000005/position.json";
+    const QByteArray good = contentOf(file.toStdString());
+    for (const auto &[from, to] : {std::pair{"\"stage_step\": 0", "\"stage_step\": 70"}, {"\"stage\": 1", "\"stage\": 2"},
+                                   {"\"stage\": 1", "\"stage\": 0"}, {"\"step\": 5", "\"step\": 900000000"}}) {
+        QVERIFY(good.contains(from));
+        QVERIFY(writeText(file, QByteArray(good).replace(from, to)));
+        const auto resumed = trainNow(recipe, ResumeMode::Resume);
+        QVERIFY(!resumed);
+        QCOMPARE(resumed.error().code, ErrorCode::Mismatch);
+    }
+    QVERIFY(writeText(file, QByteArray(good).replace("\"perplexity\": ", "\"perplexity\": null, \"was\": ")));
+    QVERIFY(trainNow(recipe, ResumeMode::Resume));
+}
+
+void TrainTest::runWithoutCheckpointIsNotLost()
+{
+    const Recipe recipe = m_runs.scratch("early end", 3);
+    Recipe begun = recipe, killed = recipe;
+    begun.out = m_runs.file("begun");
+    killed.out = m_runs.file("killed early");
+    TrainingListener listener;
+    listener.evaluation = [&](const EvaluationMetrics &metrics) {
+        if (metrics.step == 0)
+            std::filesystem::copy(recipe.out, begun.out, std::filesystem::copy_options::recursive);
+    };
+    listener.step = [&](const StepMetrics &metrics) {
+        if (metrics.step == 2)
+            std::filesystem::copy(recipe.out, killed.out, std::filesystem::copy_options::recursive);
+    };
+    QVERIFY(trainNow(recipe, ResumeMode::Fresh, listener));
+    const QByteArray log = contentOf(killed.out + "/log.jsonl");
+    const auto refused = trainNow(killed, ResumeMode::Resume);
+    QVERIFY(!refused);
+    QCOMPARE(refused.error().code, ErrorCode::InvalidArgument);
+    QCOMPARE(contentOf(killed.out + "/log.jsonl"), log);
+    std::vector<std::string> notices;
+    TrainingListener again;
+    again.notice = [&](const TrainingNotice &notice) { notices.push_back(notice.text); };
+    QVERIFY(trainNow(begun, ResumeMode::Resume, again));
+    QCOMPARE(notices.size(), std::size_t{1});
+    QVERIFY(notices[0].find("begins anew") != std::string::npos);
+}
+
+void TrainTest::wholeCheckpointIsLeftAlone()
+{
+    const Recipe recipe = m_runs.scratch("left alone", 8);
+    TrainingControl control;
+    TrainingListener listener;
+    listener.step = [&](const StepMetrics &metrics) {
+        if (metrics.step == 5)
+            control.stopAndKeep();
+    };
+    QVERIFY(train(recipe, ResumeMode::Fresh, listener, control));
+    const std::filesystem::path position = recipe.out + "/checkpoints/step-00000005/position.json";
+    const auto written = std::filesystem::last_write_time(position);
+    TrainingControl stopped;
+    stopped.stopAndKeep();
+    const auto outcome = train(recipe, ResumeMode::Resume, {}, stopped);
+    QVERIFY(outcome.has_value());
+    QCOMPARE(outcome->step, std::int64_t{5});
+    QVERIFY(std::filesystem::last_write_time(position) == written);
+}
+
+void TrainTest::modelThatCannotBeWrittenIsTold()
+{
+    const Recipe recipe = m_runs.scratch("unwritable", 4);
+    TrainingControl control;
+    int failures = 0;
+    TrainingListener listener;
+    listener.step = [&](const StepMetrics &metrics) {
+        if (metrics.step == 2 && writeText(QString::fromStdString(recipe.out) + "/now", "in the way"))
+            control.exportNow();
+    };
+    listener.exportFailed = [&](const Error &) { ++failures; };
+    QVERIFY(train(recipe, ResumeMode::Fresh, listener, control));
+    QCOMPARE(failures, 1);
+}
+
+void TrainTest::logOutlivesAFullDisk()
+{
+    int notices = 0;
+    TrainingListener listener;
+    listener.notice = [&](const TrainingNotice &notice) { notices += notice.text.find("kept in memory") != std::string::npos; };
+    const std::string file = m_runs.file("full.jsonl");
+    auto log = RunLog::open(file, listener, -1);
+    QVERIFY(log.has_value());
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit old{};
+    QCOMPARE(::getrlimit(RLIMIT_FSIZE, &old), 0);
+    const rlimit few{10, old.rlim_max};
+    QCOMPARE(::setrlimit(RLIMIT_FSIZE, &few), 0);
+    log->record(TrainingNotice{1, "a"});
+    log->record(TrainingNotice{2, "b"});
+    QCOMPARE(::setrlimit(RLIMIT_FSIZE, &old), 0);
+    QCOMPARE(notices, 1);
+    log->record(TrainingNotice{3, "c"});
+    log->sync(3);
+    QCOMPARE(contentOf(file).count('\n'), qsizetype{3});
+}
+
+void TrainTest::logLinesThatDoNotFitArePassedOver()
+{
+    const auto line = [](const char *layers, const char *heads, const char *activation, const char *fidelity) {
+        return QByteArray(R"({"kind":"layers","step":1,"layers":)") + layers + R"(,"heads":)" + heads + R"(,"largest_activation":)"
+               + activation + R"(,"output_error":[null,1],"head_fidelity":)" + fidelity + "}\n";
+    };
+    QVERIFY(writeText(m_runs.path("layers.jsonl"),
+                      line("2", "1", "[1,2]", "[null,1]") + line("900000000000", "1", "[1,2]", "[1,1]") + line("2", "1", "[1]", "[1,1]")
+                          + line("2", "9223372036854775807", "[1,2]", "[1,1]") + line("-2", "1", "[1,2]", "[1,1]")));
+    std::vector<LayerMetrics> seen;
+    TrainingListener listener;
+    listener.layers = [&](const LayerMetrics &metrics) { seen.push_back(metrics); };
+    QVERIFY(replayRunLog(m_runs.file("layers.jsonl"), listener));
+    QCOMPARE(seen.size(), std::size_t{1});
+    QCOMPARE(seen[0].layers, std::int64_t{2});
 }
 
 QTEST_GUILESS_MAIN(TrainTest)

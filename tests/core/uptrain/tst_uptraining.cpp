@@ -48,6 +48,12 @@ private Q_SLOTS:
     void recoversWhatConversionLost_data();
     void recoversWhatConversionLost();
     void transferLowersEveryLayersError();
+    void transferDoesNotDependOnTheParts();
+    void stagesThatTrainNothingAreRefused();
+    void ranksThatAreTooLargeAreRefused();
+    void originalOfOtherSizes();
+    void fittedScalesSurviveAStopBeforeTheFirstStep();
+    void originalIsMeasuredOnTheSameTokens();
     void scalesBeginWhereTheyFit();
     void adapterStagesFollowEachOther();
     void hybridsKeepTheirSoftmaxLayers();
@@ -108,6 +114,102 @@ void UptrainingTest::transferLowersEveryLayersError()
     for (std::size_t i = 0; i < 2; ++i)
         QVERIFY2(last.outputError[i] < 0.9f * first.outputError[i], qPrintable(QString("%1 -> %2").arg(first.outputError[i]).arg(last.outputError[i])));
     QVERIFY(run.perplexities.back() < run.perplexities.front());
+}
+
+void UptrainingTest::transferDoesNotDependOnTheParts()
+{
+    Recipe recipe = m_runs.uptrain("transfer at once", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 5, 1e-2));
+    const Watched whole = watch(recipe);
+    recipe.out = m_runs.file("transfer in parts");
+    recipe.microBatch = 3; // of 4: a full and a short part
+    const Watched parts = watch(recipe);
+    QCOMPARE(parts.losses.size(), whole.losses.size());
+    for (std::size_t i = 0; i < whole.losses.size(); ++i)
+        QVERIFY2(std::abs(parts.losses[i] / whole.losses[i] - 1) < 1e-5, qPrintable(QString::number(parts.losses[i] / whole.losses[i] - 1)));
+}
+
+void UptrainingTest::stagesThatTrainNothingAreRefused()
+{
+    const TrainingStage maps = stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 3, 1e-2);
+    for (const std::string &model : {softmax("linear"), m_softmax}) {
+        Recipe recipe = m_runs.uptrain("nothing", model, maps);
+        recipe.original = m_softmax;
+        const Watched run = watch(recipe);
+        QVERIFY(!run.outcome);
+        QCOMPARE(run.outcome.error().code, ErrorCode::InvalidArgument);
+        QVERIFY(run.outcome.error().what.find("stage 1 trains nothing") != std::string::npos);
+    }
+}
+
+void UptrainingTest::ranksThatAreTooLargeAreRefused()
+{
+    Recipe recipe = m_runs.uptrain("rank", softmax("supra"), stage(Objective::CrossEntropy, Trainable::Adapter, 3, 1e-2));
+    recipe.lora.rank = 17; // keys have 2 heads of 8
+    recipe.lora.targets = {"q", "k"};
+    const Watched run = watch(recipe);
+    QVERIFY(!run.outcome);
+    QCOMPARE(run.outcome.error().code, ErrorCode::InvalidArgument);
+    QCOMPARE(estimateTraining(recipe).error().code, ErrorCode::InvalidArgument);
+    recipe.lora.rank = 16;
+    QVERIFY(estimateTraining(recipe));
+    QVERIFY(watch(recipe).outcome);
+}
+
+void UptrainingTest::originalOfOtherSizes()
+{
+    QVERIFY(writeText(m_runs.path("narrow.json"), R"({"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2,
+                                                      "num_attention_heads": 2, "num_key_value_heads": 2,
+                                                      "max_position_embeddings": 64, "tie_word_embeddings": true})"));
+    Recipe small = m_runs.scratch("small original", 2);
+    small.scratch = m_runs.file("narrow.json");
+    QVERIFY(watch(small).outcome);
+    Recipe recipe = m_runs.uptrain("other sizes", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 3, 1e-2));
+    recipe.original = small.out;
+    QCOMPARE(watch(recipe).outcome.error().code, ErrorCode::Mismatch);
+    recipe.stages = {stage(Objective::Distillation, Trainable::All, 3, 1e-3)};
+    recipe.learnScale = true;
+    const Watched run = watch(recipe);
+    QVERIFY(run.outcome);
+    QVERIFY(std::isnan(run.layers.back().outputError[0]) && run.layers.back().largestActivation[0] > 0);
+}
+
+void UptrainingTest::fittedScalesSurviveAStopBeforeTheFirstStep()
+{
+    Recipe recipe = m_runs.uptrain("not stopped", softmax("supra"), stage(Objective::AttentionTransfer, Trainable::FeatureMaps, 4, 1e-4));
+    recipe.learnScale = true;
+    const Watched expected = watch(recipe);
+    recipe.out = m_runs.file("stopped at once");
+    std::stop_source stop;
+    int evaluations = 0;
+    std::vector<double> losses;
+    TrainingListener listener;
+    listener.evaluation = [&](const EvaluationMetrics &) { ++evaluations; };
+    listener.step = [&](const StepMetrics &metrics) { losses.push_back(metrics.loss); };
+    listener.layers = [&](const LayerMetrics &) { stop.request_stop(); };
+    TrainingControl control;
+    QCOMPARE(train(recipe, ResumeMode::Fresh, listener, control, stop.get_token()).error().code, ErrorCode::Cancelled);
+    QVERIFY(losses.empty());
+    const auto resumed = train(recipe, ResumeMode::Resume, listener, control);
+    QVERIFY2(resumed.has_value(), resumed ? "" : toString(resumed.error()).c_str());
+    QCOMPARE(losses, expected.losses);
+    QCOMPARE(evaluations, 2);
+}
+
+void UptrainingTest::originalIsMeasuredOnTheSameTokens()
+{
+    Recipe recipe = m_runs.uptrain("fewer tokens", softmax("supra"), stage(Objective::CrossEntropy, Trainable::All, 4, 1e-3));
+    std::stop_source stop;
+    std::vector<double> originals;
+    TrainingListener listener;
+    listener.evaluation = [&](const EvaluationMetrics &metrics) { originals.push_back(metrics.originalPerplexity); };
+    listener.step = [&](const StepMetrics &) { stop.request_stop(); };
+    TrainingControl control;
+    QVERIFY(!train(recipe, ResumeMode::Fresh, listener, control, stop.get_token()));
+    recipe.evaluationTokens = 96;
+    const auto resumed = train(recipe, ResumeMode::Resume, listener, control);
+    QVERIFY(resumed);
+    QVERIFY(originals.size() == 2 && originals[0] > 0 && originals[1] > 0 && originals[0] != originals[1]);
+    QCOMPARE(resumed->originalPerplexity, originals[1]);
 }
 
 void UptrainingTest::scalesBeginWhereTheyFit()
