@@ -87,6 +87,15 @@ CLI::Option *TrainingArguments::add(CLI::App &command, const std::string &name, 
     return option;
 }
 
+template <class Value>
+CLI::Option *TrainingArguments::addOfStage(CLI::App &command, const std::string &name, Value TrainingStage::*member,
+                                           const std::string &help)
+{
+    CLI::Option *option = command.add_option(name, m_stage.*member, help)->option_text(" ");
+    m_stageCopies.emplace_back(option, [this, member](TrainingStage &stage) { stage.*member = m_stage.*member; });
+    return option;
+}
+
 void TrainingArguments::addTo(CLI::App &command)
 {
     addWhat(command);
@@ -123,30 +132,31 @@ void TrainingArguments::addWhat(CLI::App &command)
 
 void TrainingArguments::addConversion(CLI::App &command)
 {
-    const auto keep = [this](CLI::Option *option) { m_conversionOptions.push_back(option->option_text(" ")); };
-    keep(command.add_option("--to", m_conversion.target, "Convert first: supra, t2r or linear")->transform(oneOf(targetWords)));
-    m_decayOption = command.add_option("--decay", m_decay, "Of the conversion: lightning, retnet or none")
+    m_toOption = command.add_option("--to", m_conversion.target, "Convert first: supra, t2r or linear")
+                     ->transform(oneOf(targetWords))->option_text(" ");
+    m_decayOption = command.add_option("--decay", m_decay, "With --to: lightning, retnet or none")
                         ->transform(oneOf(decayWords))->option_text(" ");
-    command.add_option("--feature-map", m_conversion.featureMap, "Of the conversion: relu, relu-per-head, elu1 or hedgehog")
+    command.add_option("--feature-map", m_conversion.featureMap, "With --to: relu, relu-per-head, elu1 or hedgehog")
         ->transform(oneOf(featureMapWords))->option_text(" ");
-    command.add_option("--init", m_conversion.init, "Of the conversion: random or identity")
+    command.add_option("--init", m_conversion.init, "With --to: random or identity")
         ->transform(oneOf(initWords))->option_text(" ");
     addConversionLists(command, m_conversion);
+    for (const char *name : {"--decay", "--feature-map", "--init", "--layers", "--gammas"})
+        command.get_option(name)->needs(m_toOption);
 }
 
 void TrainingArguments::addStages(CLI::App &command)
 {
     command.add_option("--stage", m_stageWords, "A stage, again for each: OBJECTIVE[:TRAINABLE][:steps=N][:lr=X][:final=X]"
                                                 "[:warmup=N][:cooldown=N]")->option_text("STAGE");
-    command.add_option("--steps", m_stage.steps, "Steps of a single stage")->option_text(" ");
-    command.add_option("--objective", m_stage.objective, "Of a single stage: cross-entropy, distillation, attention-transfer")
-        ->transform(oneOf(objectiveWords))->option_text(" ");
-    command.add_option("--train", m_stage.trainable, "Of a single stage: all, feature-maps or adapter")
-        ->transform(oneOf(trainableWords))->option_text(" ");
-    command.add_option("--lr", m_stage.learningRate, "Peak learning rate (3e-4)")->option_text(" ");
-    command.add_option("--final-lr", m_stage.finalLearningRate, "Learning rate at the end of the cosine (1e-5)")->option_text(" ");
-    command.add_option("--warmup", m_stage.warmup, "Steps of linear rise")->option_text(" ");
-    command.add_option("--cooldown", m_stage.cooldown, "Last steps, down to zero")->option_text(" ");
+    addOfStage(command, "--steps", &TrainingStage::steps, "Steps of a single stage, as all that follows, also of a recipe's");
+    addOfStage(command, "--objective", &TrainingStage::objective, "cross-entropy, distillation or attention-transfer")
+        ->transform(oneOf(objectiveWords));
+    addOfStage(command, "--train", &TrainingStage::trainable, "all, feature-maps or adapter")->transform(oneOf(trainableWords));
+    addOfStage(command, "--lr", &TrainingStage::learningRate, "Peak learning rate (3e-4)");
+    addOfStage(command, "--final-lr", &TrainingStage::finalLearningRate, "Learning rate at the end of the cosine (1e-5)");
+    addOfStage(command, "--warmup", &TrainingStage::warmup, "Steps of linear rise");
+    addOfStage(command, "--cooldown", &TrainingStage::cooldown, "Last steps, down to zero");
 }
 
 void TrainingArguments::addHow(CLI::App &command)
@@ -154,7 +164,8 @@ void TrainingArguments::addHow(CLI::App &command)
     add(command, "--sequence-length", [](Recipe &r) -> auto & { return r.sequenceLength; }, "Tokens of a sequence (512)");
     add(command, "--batch", [](Recipe &r) -> auto & { return r.batch; }, "Sequences of a step (8)");
     add(command, "--micro-batch", [](Recipe &r) -> auto & { return r.microBatch; }, "Sequences in memory at once");
-    add(command, "--seed", [](Recipe &r) -> auto & { return r.seed; }, "Of weights and of the order of the data");
+    add(command, "--seed", [](Recipe &r) -> auto & { return r.seed; },
+        "Of new weights and of the order of the data; MODEL@supra has its own: MODEL@supra:seed=N");
     add(command, "--weight-decay", [](Recipe &r) -> auto & { return r.optimiser.weightDecay; }, "AdamW (0.1)");
     add(command, "--beta1", [](Recipe &r) -> auto & { return r.optimiser.beta1; }, "AdamW (0.9)");
     add(command, "--beta2", [](Recipe &r) -> auto & { return r.optimiser.beta2; }, "AdamW (0.95)");
@@ -183,6 +194,30 @@ void TrainingArguments::addWatching(CLI::App &command)
     add(command, "--sample-tokens", [](Recipe &r) -> auto & { return r.sampleTokens; }, "Tokens of a sample (64)");
 }
 
+/// --stage replaces all stages of the recipe; --steps, --lr and the like change the only one there is.
+Result<void> TrainingArguments::applyStages(Recipe &recipe) const
+{
+    if (!m_stageWords.empty())
+        recipe.stages.clear();
+    for (const std::string &words : m_stageWords) {
+        const auto stage = parseStage(words);
+        if (!stage)
+            return propagate(stage);
+        recipe.stages.push_back(*stage);
+    }
+    for (const auto &[option, copy] : m_stageCopies) {
+        if (option->count() == 0)
+            continue;
+        if (recipe.stages.size() > 1)
+            return fail(ErrorCode::InvalidArgument,
+                        "there are " + std::to_string(recipe.stages.size()) + " stages, and this option is of a single one",
+                        option->get_name(), "say it in --stage, once for each stage");
+        recipe.stages.resize(1);
+        copy(recipe.stages.front());
+    }
+    return {};
+}
+
 Result<Recipe> recipeFrom(const TrainingArguments &arguments, const CommonOptions &common)
 {
     Recipe recipe;
@@ -195,24 +230,15 @@ Result<Recipe> recipeFrom(const TrainingArguments &arguments, const CommonOption
     for (const auto &[option, copy] : arguments.m_copies)
         if (option->count() > 0)
             copy(recipe);
-    for (const CLI::Option *option : arguments.m_conversionOptions)
-        if (option->count() > 0) {
-            ConvertOptions conversion = arguments.m_conversion;
-            if (arguments.m_decayOption->count() > 0)
-                conversion.decay = arguments.m_decay;
-            conversion.seed = recipe.seed;
-            (recipe.scratch.empty() ? recipe.model : recipe.scratch) += "@" + toString(conversion);
-        }
-    if (!arguments.m_stageWords.empty() || arguments.m_stage.steps > 0)
-        recipe.stages.clear();
-    for (const std::string &words : arguments.m_stageWords) {
-        const auto stage = parseStage(words);
-        if (!stage)
-            return propagate(stage);
-        recipe.stages.push_back(*stage);
+    if (arguments.m_toOption->count() > 0) {
+        ConvertOptions conversion = arguments.m_conversion;
+        if (arguments.m_decayOption->count() > 0)
+            conversion.decay = arguments.m_decay;
+        conversion.seed = recipe.seed;
+        (recipe.scratch.empty() ? recipe.model : recipe.scratch) += "@" + toString(conversion);
     }
-    if (arguments.m_stage.steps > 0)
-        recipe.stages.push_back(arguments.m_stage);
+    if (auto applied = arguments.applyStages(recipe); !applied)
+        return propagate(applied);
     for (std::string *model : {&recipe.model, &recipe.original})
         if (!model->empty()) {
             const auto found = resolved(*model);

@@ -25,11 +25,14 @@ private:
 
     template <class Get>
     CLI::Option *add(CLI::App &command, const std::string &name, Get get, const std::string &help);
+    template <class Value>
+    CLI::Option *addOfStage(CLI::App &command, const std::string &name, Value TrainingStage::*member, const std::string &help);
     void addWhat(CLI::App &command);
     void addConversion(CLI::App &command);
     void addHow(CLI::App &command);
     void addStages(CLI::App &command);
     void addWatching(CLI::App &command);
+    Result<void> applyStages(Recipe &recipe) const;
 
     Recipe m_given;
     std::vector<std::pair<CLI::Option *, std::function<void(Recipe &)>>> m_copies;
@@ -37,7 +40,8 @@ private:
     std::string m_exportJob;
     std::vector<std::string> m_stageWords;
     TrainingStage m_stage;  ///< of --steps, --lr and the like
-    std::vector<CLI::Option *> m_conversionOptions;
+    std::vector<std::pair<CLI::Option *, std::function<void(TrainingStage &)>>> m_stageCopies;
+    CLI::Option *m_toOption = nullptr;
     ConvertOptions m_conversion;
     DecayKind m_decay = DecayKind::Lightning;
     CLI::Option *m_decayOption = nullptr;

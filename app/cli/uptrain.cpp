@@ -138,17 +138,15 @@ Result<Exit> run(const Options &options, Environment &environment)
         return propagate(recipe);
     if (!options.training.exportJob().empty())
         return writeJob(*recipe, options.training.exportJob(), environment);
+    // The recipe is read again from other folders: by a run that goes on, by the window, by an adapter that looks for its base.
+    *recipe = withAbsolutePaths(std::move(*recipe));
     Console &console = environment.console;
     std::unique_ptr<TrainingRecording> recording;
-    if (!options.workspace.empty()) {
-        // The window goes on with this run from wherever it was started.
-        *recipe = withAbsolutePaths(std::move(*recipe));
-        if (isMeasuringProcess()) {
-            auto opened = TrainingRecording::open(options.workspace, *recipe, options.resume);
-            if (!opened)
-                return propagate(opened);
-            recording = std::move(*opened);
-        }
+    if (!options.workspace.empty() && isMeasuringProcess()) {
+        auto opened = TrainingRecording::open(options.workspace, *recipe, options.resume);
+        if (!opened)
+            return propagate(opened);
+        recording = std::move(*opened);
     }
     warnUntrained(*recipe, console);
     Reporter reporter(console, totalSteps(*recipe));

@@ -95,6 +95,52 @@ private Q_SLOTS:
         QCOMPARE(read("moved.db").runs.size(), std::size_t(1));
     }
 
+    void aRunKeepsAbsolutePaths()
+    {
+        QProcess first;
+        first.setWorkingDirectory(m_folder.path());
+        QStringList relative = arguments("plain", 2);
+        relative.replaceInStrings(path("stories.txt"), QStringLiteral("stories.txt"));
+        relative.replaceInStrings(path("config.json"), QStringLiteral("config.json"));
+        relative.replaceInStrings(path("plain"), QStringLiteral("plain"));
+        first.start(QStringLiteral(SUPRALENS_CLI), relative);
+        QVERIFY(first.waitForFinished(60000));
+        QCOMPARE(first.exitCode(), 0);
+        const QJsonObject recipe = recipeOf("plain");
+        QCOMPARE(recipe["scratch"].toString(), path("config.json"));
+        QCOMPARE(recipe["data"].toObject()["files"].toArray()[0].toString(), path("stories.txt"));
+        const CliResult again = runCli({"uptrain", "--recipe", path("plain/recipe.json"), "--resume"});
+        QVERIFY2(again.status == 0, again.text());
+    }
+
+    void optionsOfAStageChangeThatOfTheRecipe()
+    {
+        QVERIFY(runCli(arguments("stage", 2) + QStringList{"--lr", "2e-3", "--warmup", "1"}).status == 0);
+        const QStringList like{"uptrain", "--recipe", path("stage/recipe.json"), "--out", path("changed")};
+        const CliResult run = runCli(like + QStringList{"--lr", "1e-3", "--steps", "3"});
+        QVERIFY2(run.status == 0, run.text());
+        const QJsonArray stages = recipeOf("changed")["stages"].toArray();
+        QCOMPARE(stages.size(), 1);
+        const QJsonObject stage = stages[0].toObject();
+        QCOMPARE(stage["learning_rate"].toDouble(), 1e-3);
+        QCOMPARE(stage["steps"].toInt(), 3);
+        QCOMPARE(stage["warmup"].toInt(), 1);
+    }
+
+    void optionsOfAStageNeedASingleOne()
+    {
+        QStringList two = arguments("two", 2);
+        two.remove(two.indexOf("--steps"), 2);
+        two << "--stage" << "cross-entropy:steps=2" << "--stage" << "cross-entropy:steps=3" << "--lr" << "1e-3";
+        const CliResult run = runCli(two);
+        QCOMPARE(run.status, 1);
+        QVERIFY2(run.isOneLine() && run.err.contains("--lr") && run.err.contains("2 stages"), run.text());
+        const CliResult decay = runCli(arguments("two", 2) + QStringList{"--decay", "retnet"});
+        QCOMPARE(decay.status, 2);
+        QVERIFY2(decay.err.contains("--decay") && decay.err.contains("--to"), decay.text());
+        QVERIFY(!QFile::exists(path("two")));
+    }
+
     void whatFailsBeforeAStepIsNotEntered()
     {
         const CliResult run = runCli(arguments("first", 6) + workspace("none.db"));
@@ -140,6 +186,8 @@ private:
         if (file.open(QIODevice::WriteOnly))
             file.write(content);
     }
+
+    QJsonObject recipeOf(const QString &out) const { return readJsonFile(path(out) + "/recipe.json"); }
 
     std::int64_t newestCheckpoint(const QString &out) const
     {
