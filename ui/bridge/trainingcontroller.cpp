@@ -15,6 +15,7 @@ struct TrainingController::Mailbox {
     std::mutex mutex;
     TrainingMetrics metrics;
     std::vector<std::string> exported;
+    std::vector<Error> notExported;
     std::string fingerprint; ///< of the result, at the end
 };
 
@@ -138,6 +139,10 @@ TrainingListener TrainingController::listener() const
         const std::lock_guard lock(mailbox->mutex);
         mailbox->exported.push_back(folder);
     };
+    listener.exportFailed = [mailbox](const Error &error) {
+        const std::lock_guard lock(mailbox->mutex);
+        mailbox->notExported.push_back(error);
+    };
     return listener;
 }
 
@@ -145,10 +150,12 @@ void TrainingController::drain()
 {
     TrainingMetrics news;
     std::vector<std::string> folders;
+    std::vector<Error> errors;
     {
         const std::lock_guard lock(m_mailbox->mutex);
         std::swap(news, m_mailbox->metrics);
         folders.swap(m_mailbox->exported);
+        errors.swap(m_mailbox->notExported);
     }
     if (!news.empty()) {
         extend(m_metrics, news);
@@ -159,6 +166,8 @@ void TrainingController::drain()
     }
     for (const std::string &folder : folders)
         Q_EMIT exported(QString::fromStdString(folder), originalOf(m_recipe));
+    for (const Error &error : errors)
+        Q_EMIT exportFailed(error);
 }
 
 /// A run is entered into the workspace with its first measurement: one that fails before has nothing to be kept.

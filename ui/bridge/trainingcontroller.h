@@ -62,7 +62,7 @@ public Q_SLOTS:
     void resume();
     void stopAndKeep();
     void cancel();
-    /// exported() tells when the model of this moment can be opened.
+    /// exported() tells when the model of this moment can be opened, exportFailed() that it cannot be written.
     void exportNow();
 
 Q_SIGNALS:
@@ -71,6 +71,7 @@ Q_SIGNALS:
     /// metrics() has grown by these.
     void measured(const lens::TrainingMetrics &news);
     void exported(const QString &folder, const QString &original);
+    void exportFailed(const lens::Error &error);
     /// One of these ends every run.
     void finished(const lens::TrainingOutcome &outcome);
     void failed(const lens::Error &error);

@@ -104,10 +104,8 @@ QWidget *RunHeader::makeButtons()
         m_compareNow->setEnabled(false);
         m_compareNow->setText(tr("Writing…"));
     });
-    connect(&m_controller, &TrainingController::exported, this, [this] {
-        m_compareNow->setEnabled(true);
-        m_compareNow->setText(tr("Compare now"));
-    });
+    connect(&m_controller, &TrainingController::exported, this, &RunHeader::offerComparison);
+    connect(&m_controller, &TrainingController::exportFailed, this, &RunHeader::offerComparison);
     connect(m_stop, &QPushButton::clicked, &m_controller, &TrainingController::stopAndKeep);
     connect(m_cancel, &QPushButton::clicked, &m_controller, &TrainingController::cancel);
     connect(m_compare, &QPushButton::clicked, this, &RunHeader::compareRequested);
@@ -128,11 +126,16 @@ void RunHeader::showButtons(bool running, bool ended, bool canGoOn, bool hasMode
     m_remove->setVisible(ended);
 }
 
+void RunHeader::offerComparison()
+{
+    m_compareNow->setEnabled(true);
+    m_compareNow->setText(tr("Compare now"));
+}
+
 void RunHeader::showLive()
 {
     m_live = true;
-    m_compareNow->setEnabled(true);
-    m_compareNow->setText(tr("Compare now"));
+    offerComparison();
     refreshLive();
 }
 

@@ -33,6 +33,7 @@ Q_SIGNALS:
 private:
     QWidget *makeButtons();
     void refreshLive();
+    void offerComparison();
     void showButtons(bool running, bool ended, bool canGoOn, bool hasModel);
     void showFacts(const TrainingMetrics &metrics, std::int64_t totalSteps, double left);
 

@@ -92,6 +92,7 @@ void TrainingPage::wireController()
 {
     connect(&m_controller, &TrainingController::exported, this, &TrainingPage::compareRequested);
     connect(&m_controller, &TrainingController::notSaved, m_error, &ErrorBanner::showError);
+    connect(&m_controller, &TrainingController::exportFailed, m_error, &ErrorBanner::showError);
     connect(&m_controller, &TrainingController::failed, this, [this](const Error &error) {
         if (error.code == ErrorCode::Cancelled)
             return;

@@ -117,8 +117,12 @@ Result<TrainingOutcome> FakeTraining::train(const Recipe &recipe, ResumeMode mod
     while (step < steps && !control.wantsToStop()) {
         if (!control.waitWhilePaused(stop))
             return fail(ErrorCode::Cancelled, "the training was stopped");
-        if (control.takeExportRequest())
-            listener.exported(recipe.out + "/now");
+        if (control.takeExportRequest()) {
+            if (failsToExport)
+                listener.exportFailed({ErrorCode::Io, "there is no room left", recipe.out + "/now", "make room"});
+            else
+                listener.exported(recipe.out + "/now");
+        }
         std::this_thread::sleep_for(pause);
         StepMetrics metrics = fakeStep(recipe, ++step);
         if (failsAt > 0 && step >= failsAt) {

@@ -13,6 +13,7 @@ public:
     std::chrono::milliseconds pause{1}; ///< for each step
     std::int64_t failsAt = 0;           ///< the loss is not a number from this step on; 0 = never
     std::int64_t resumesFrom = 0;       ///< the step of the checkpoint that is found
+    std::atomic<bool> failsToExport = false; ///< exportNow() finds no room
     bool leavesFiles = false;           ///< empty ones, with the names that a run leaves in its folder
     std::atomic<int> estimates = 0;
     TrainingEstimate answer;            ///< of estimate()

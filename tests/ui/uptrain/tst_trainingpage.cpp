@@ -353,6 +353,10 @@ private Q_SLOTS:
         QVERIFY(compared[0][0].toString().endsWith(QStringLiteral("/now")));
         QCOMPARE(compared[0][1].toString(), QStringLiteral("/models/tiny.gguf"));
         desk.click(QStringLiteral("Resume"));
+        desk.training.failsToExport = true;
+        desk.click(QStringLiteral("Compare now"));
+        QTRY_VERIFY_WITH_TIMEOUT(desk.label(QStringLiteral("there is no room left")), Patience);
+        QVERIFY(desk.button(QStringLiteral("Compare now"))->isEnabled());
         desk.click(QStringLiteral("Stop and keep"));
         QTRY_VERIFY_WITH_TIMEOUT(!desk.controller->isRunning(), Patience);
         QTRY_COMPARE_WITH_TIMEOUT(desk.newestStatus(), int(TrainingStatus::Stopped), Patience);
