@@ -5,6 +5,10 @@
 #include "engine/dump.h"
 #include "engine/engine.h"
 
+#include <QJsonArray>
+#include <QJsonDocument>
+#include <QJsonObject>
+#include <QtEndian>
 #include <QtTest>
 #include <cmath>
 
@@ -38,6 +42,18 @@ TrainingStage stage(Objective objective, Trainable trainable, std::int64_t steps
     return {objective, trainable, steps, rate, rate / 10, 3, 0, 1, 1};
 }
 
+/// Of a safetensors file; empty when it has no such tensor.
+QByteArray tensorBytes(const std::string &path, const char *name)
+{
+    QFile file(QString::fromStdString(path));
+    if (!file.open(QIODevice::ReadOnly))
+        return {};
+    const QByteArray all = file.readAll();
+    const auto header = qsizetype(qFromLittleEndian<quint64>(all.constData()));
+    const QJsonArray range = QJsonDocument::fromJson(all.mid(8, header)).object()[name].toObject()["data_offsets"].toArray();
+    return range.size() == 2 ? all.mid(8 + header + range[0].toInt(), range[1].toInt() - range[0].toInt()) : QByteArray();
+}
+
 } // namespace
 
 class UptrainingTest : public QObject {
@@ -56,6 +72,7 @@ private Q_SLOTS:
     void originalIsMeasuredOnTheSameTokens();
     void scalesBeginWhereTheyFit();
     void adapterStagesFollowEachOther();
+    void frozenWeightsAreNotRounded();
     void hybridsKeepTheirSoftmaxLayers();
     void resultRunsAsARecurrentNetwork();
     void bfloat16FollowsFloat32();
@@ -245,6 +262,19 @@ void UptrainingTest::adapterStagesFollowEachOther()
     QVERIFY(gamma != (*fresh)->info().layers[0].gamma);
     for (const double value : gamma)
         QVERIFY(value > 0 && value <= 1);
+}
+
+void UptrainingTest::frozenWeightsAreNotRounded()
+{
+    Recipe recipe = m_runs.uptrain("adapter", softmax("supra"), stage(Objective::CrossEntropy, Trainable::FeatureMaps, 3, 1e-2));
+    QVERIFY(watch(recipe).outcome);
+    recipe.model = recipe.out; // not of one conversion any more, so that the result is a whole model
+    recipe.out = m_runs.file("whole");
+    recipe.dtype = "bfloat16";
+    QVERIFY(watch(recipe).outcome);
+    const QByteArray before = tensorBytes(m_softmax + "/model.safetensors", "embedding.weight");
+    QVERIFY(!before.isEmpty());
+    QVERIFY(tensorBytes(recipe.out + "/model.safetensors", "embedding.weight") == before);
 }
 
 void UptrainingTest::hybridsKeepTheirSoftmaxLayers()
