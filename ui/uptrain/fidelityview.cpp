@@ -50,8 +50,8 @@ private:
 bool fits(const LayerMetrics &metrics)
 {
     const auto layers = std::size_t(metrics.layers);
-    return metrics.layers > 0 && metrics.heads > 0 && metrics.largestActivation.size() == layers && metrics.outputError.size() == layers &&
-           metrics.headFidelity.size() == layers * std::size_t(metrics.heads);
+    return metrics.layers > 0 && metrics.heads > 0 && metrics.largestActivation.size() == layers &&
+           metrics.outputError.size() == layers && metrics.headFidelity.size() == layers * std::size_t(metrics.heads);
 }
 
 bool hasFidelity(const LayerMetrics &metrics)
