@@ -44,20 +44,21 @@ LoadOptions loadOptions(const Recipe &recipe)
     return options;
 }
 
-/// What `model` was before its conversion, or what the recipe names.
+/// What the recipe names, or what the model was before its conversion, or the base of an adapted one.
 Result<std::shared_ptr<const Decoder>> openOriginal(const Recipe &recipe, const LoadedModelPtr &converted, const LoadedModelPtr &source,
                                                     std::stop_token stop, const ProgressFn &progress)
 {
     std::shared_ptr<const LanguageModel> model = source && source != converted ? source->model() : nullptr;
-    if (!recipe.original.empty()) {
-        const auto loaded = loadModel(recipe.original, loadOptions(recipe), stop, progress);
+    const std::string named = recipe.original.empty() && !model && converted ? converted->info().base : recipe.original;
+    if (!named.empty()) {
+        const auto loaded = loadModel(named, loadOptions(recipe), stop, progress);
         if (!loaded)
             return propagate(loaded);
         model = (*loaded)->model();
     }
     if (!model)
         return std::shared_ptr<const Decoder>();
-    const auto decoder = decoderOf(model, recipe.original.empty() ? recipe.model : recipe.original);
+    const auto decoder = decoderOf(model, named.empty() ? recipe.model : named);
     if (!decoder)
         return propagate(decoder);
     return moved(*decoder, (*decoder)->device(), scalarType(recipe.dtype));
@@ -88,7 +89,7 @@ Result<TrainingModels> openExisting(const Recipe &recipe, std::stop_token stop, 
     const auto specification = parseSpecification(recipe.model);
     if (!specification)
         return propagate(specification);
-    const auto source = loadModel(specification->model, loadOptions(recipe), stop, progress);
+    const auto source = loadModel(specification->adapter ? recipe.model : specification->model, loadOptions(recipe), stop, progress);
     if (!source)
         return propagate(source);
     const auto start = specification->conversion ? convertModel(*source, *specification->conversion, stop, progress)

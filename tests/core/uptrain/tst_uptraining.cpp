@@ -73,6 +73,7 @@ private Q_SLOTS:
     void scalesBeginWhereTheyFit();
     void adapterStagesFollowEachOther();
     void frozenWeightsAreNotRounded();
+    void adaptersCanBeTrainedOn();
     void hybridsKeepTheirSoftmaxLayers();
     void resultRunsAsARecurrentNetwork();
     void bfloat16FollowsFloat32();
@@ -275,6 +276,20 @@ void UptrainingTest::frozenWeightsAreNotRounded()
     const QByteArray before = tensorBytes(m_softmax + "/model.safetensors", "embedding.weight");
     QVERIFY(!before.isEmpty());
     QVERIFY(tensorBytes(recipe.out + "/model.safetensors", "embedding.weight") == before);
+}
+
+void UptrainingTest::adaptersCanBeTrainedOn()
+{
+    const Watched first = watch(m_runs.uptrain("first adapter", softmax("supra"), stage(Objective::CrossEntropy, Trainable::Adapter, 20, 1e-2)));
+    QVERIFY(first.outcome.has_value());
+    const std::string adapter = first.outcome->folder + "/adapter.safetensors";
+    for (const std::string &model : {m_softmax + "@adapter=" + adapter, first.outcome->folder}) {
+        const Watched second = watch(m_runs.uptrain("further", model, stage(Objective::Distillation, Trainable::FeatureMaps, 4, 1e-6)));
+        QVERIFY2(second.outcome.has_value(), second.outcome ? "" : toString(second.outcome.error()).c_str());
+        QVERIFY(std::abs(std::log(second.perplexities.front() / first.perplexities.back())) < 1e-3);
+        QVERIFY(std::abs(std::log(second.outcome->originalPerplexity / m_softmaxPerplexity)) < 1e-6);
+        QVERIFY(QDir(QString::fromStdString(second.outcome->folder)).removeRecursively());
+    }
 }
 
 void UptrainingTest::hybridsKeepTheirSoftmaxLayers()
