@@ -16,6 +16,17 @@
 
 namespace lens {
 
+namespace {
+
+/// Of an entry that could be neither inspected nor loaded.
+ModelEntry::State stateAfter(const Error &error, const QString &specification)
+{
+    return error.code == ErrorCode::NotFound && isAdapter(specification.toStdString()) ? ModelEntry::State::BaseMissing
+                                                                                       : ModelEntry::State::Failed;
+}
+
+} // namespace
+
 ModelLibrary::ModelLibrary(Engine &engine, QObject *parent) : QObject(parent), m_engine(engine), m_runner(2)
 {
 }
@@ -135,10 +146,7 @@ void ModelLibrary::inspect(quint64 id)
             ModelEntry *entry = find(id);
             if (!entry || entry->state != ModelEntry::State::Inspecting)
                 return;
-            const bool wantsBase = !info && info.error().code == ErrorCode::NotFound && isAdapter(specification.toStdString());
-            entry->state = info        ? ModelEntry::State::Listed
-                           : wantsBase ? ModelEntry::State::BaseMissing
-                                       : ModelEntry::State::Failed;
+            entry->state = info ? ModelEntry::State::Listed : stateAfter(info.error(), specification);
             if (info) {
                 info->path = specification.toStdString();
                 describeConversion(*info, specification);
@@ -293,7 +301,7 @@ void ModelLibrary::failLoading(quint64 id, const Error &error)
 {
     ModelEntry *entry = find(id);
     const bool cancelled = error.code == ErrorCode::Cancelled;
-    entry->state = cancelled ? ModelEntry::State::Listed : ModelEntry::State::Failed;
+    entry->state = cancelled ? ModelEntry::State::Listed : stateAfter(error, entry->specification);
     if (!cancelled)
         entry->error = error;
     Q_EMIT changed(id);

@@ -153,7 +153,7 @@ void CompareColumn::updateModel()
         m_view->setPlaceholder(tr("Choose a model for this column above."));
     else if (model->state == ModelEntry::State::Loading)
         m_view->setPlaceholder(tr("Loading %1…").arg(model->name));
-    else if (model->state == ModelEntry::State::Failed)
+    else if (model->state == ModelEntry::State::Failed || model->state == ModelEntry::State::BaseMissing)
         m_view->setPlaceholder(tr("%1 could not be opened.").arg(model->name));
     else if (!model->model)
         m_view->setPlaceholder(tr("%1 is not loaded. The menu of this column loads it.").arg(model->name));

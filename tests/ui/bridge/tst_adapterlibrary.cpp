@@ -102,6 +102,8 @@ private Q_SLOTS:
         QVERIFY(waitFor(library, adapted, ModelEntry::State::BaseMissing));
         QCOMPARE(library.entry(adapted)->error->code, ErrorCode::NotFound);
         QVERIFY(library.entry(adapted)->error->what.find(baseName) != std::string::npos);
+        library.load(adapted); // as a column does that has it chosen
+        QVERIFY(waitFor(library, adapted, ModelEntry::State::BaseMissing));
         putBase(place);
         library.addFolder(place);
         QVERIFY(waitFor(library, adapted, ModelEntry::State::Listed));
