@@ -71,6 +71,7 @@ private Q_SLOTS:
         QTRY_VERIFY(run.window.chat().column(0).last() && run.window.chat().column(0).last()->answer.tokens.size() > 2);
         QTest::keyClick(run.prompt(), Qt::Key_Escape);
         QTRY_VERIFY(!run.window.chat().isBusy());
+        QTRY_VERIFY(run.window.chat().column(0).last()->answer.generation != ColumnAnswer().generation); // from the store's thread
         const ColumnAnswer stopped = run.window.chat().column(0).last()->answer;
         QVERIFY(stopped.reason == StopReason::Cancelled);
         QVERIFY(stopped.tokens.size() < 25);
