@@ -1,5 +1,6 @@
 #include "engine/generation.h"
 
+#include "base/coreshare.h"
 #include "engine/logprobs.h"
 #include "engine/memory.h"
 #include "engine/sampler.h"
@@ -44,6 +45,7 @@ Result<GenerationResult> Generation::run(std::span<const TokenId> prompt)
 {
     if (auto checked = check(prompt); !checked)
         return propagate(checked);
+    const CoreShare share;
     m_result.promptIds.assign(prompt.begin(), prompt.end());
     const auto fed = prefill(prompt);
     m_result.prefillSeconds = seconds();

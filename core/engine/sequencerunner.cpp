@@ -44,8 +44,9 @@ private:
 
 } // namespace
 
-SequenceRunner::SequenceRunner(LanguageModelPtr model, ModelState state, bool needsSnapshots, std::uint64_t budget)
-    : m_model(std::move(model)), m_state(std::move(state)), m_needsSnapshots(needsSnapshots), m_snapshots(budget)
+SequenceRunner::SequenceRunner(LanguageModelPtr model, std::unique_ptr<DecodeStep> step, ModelState state, bool needsSnapshots,
+                               std::uint64_t budget)
+    : m_model(std::move(model)), m_step(std::move(step)), m_state(std::move(state)), m_needsSnapshots(needsSnapshots), m_snapshots(budget)
 {
 }
 
@@ -55,7 +56,9 @@ Result<SequenceRunner> SequenceRunner::create(LanguageModelPtr model, std::uint6
         const c10::NoGradGuard noGrad;
         ModelState state = model->initialState(1);
         const bool needsSnapshots = hasUnshortenableLayer(state);
-        return SequenceRunner(std::move(model), std::move(state), needsSnapshots, budget);
+        const auto decoder = std::dynamic_pointer_cast<const Decoder>(model);
+        std::unique_ptr<DecodeStep> step = decoder ? DecodeStep::create(decoder, threadCount()) : nullptr;
+        return SequenceRunner(std::move(model), std::move(step), std::move(state), needsSnapshots, budget);
     });
 }
 
@@ -92,19 +95,8 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
     FeedProbe probe(std::move(stop), collectors);
     auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
         const c10::NoGradGuard noGrad;
-        const std::vector<std::int64_t> wide(ids.begin(), ids.end());
-        const auto tokens = at::tensor(wide, at::kLong).unsqueeze(0).to(m_model->device());
-        ForwardOptions options;
-        options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
-        options.probe = &probe;
         try {
-            const at::Tensor logits = m_model->forward(tokens, m_state, options);
-            m_logits.reset();
-            if (wantLogits) {
-                const at::Tensor row = logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous();
-                const float *data = row.const_data_ptr<float>();
-                m_logits = std::make_shared<const std::vector<float>>(data, data + row.numel());
-            }
+            forward(ids, wantLogits, probe);
         } catch (const StopProbe::Stopped &) {
             return Fed::Stopped;
         }
@@ -120,6 +112,27 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
     if (static_cast<std::int64_t>(m_ids.size()) - m_lastSnapshot >= snapshotInterval)
         takeSnapshot(false);
     return fed;
+}
+
+void SequenceRunner::forward(std::span<const TokenId> ids, bool wantLogits, ProbeSink &probe)
+{
+    if (m_step && ids.size() == 1 && m_step->satisfies(&probe, m_state.position())) {
+        const std::span<const float> logits = m_step->run(ids.front(), m_state, &probe, wantLogits);
+        m_logits = wantLogits ? std::make_shared<const std::vector<float>>(logits.begin(), logits.end()) : nullptr;
+        return;
+    }
+    const std::vector<std::int64_t> wide(ids.begin(), ids.end());
+    const auto tokens = at::tensor(wide, at::kLong).unsqueeze(0).to(m_model->device());
+    ForwardOptions options;
+    options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
+    options.probe = &probe;
+    const at::Tensor logits = m_model->forward(tokens, m_state, options);
+    m_logits.reset();
+    if (!wantLogits)
+        return;
+    const at::Tensor row = logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous();
+    const float *data = row.const_data_ptr<float>();
+    m_logits = std::make_shared<const std::vector<float>>(data, data + row.numel());
 }
 
 void SequenceRunner::takeSnapshot(bool lasting)

@@ -5,7 +5,7 @@
 #include "engine/logits.h"
 #include "engine/headcollector.h"
 #include "engine/snapshots.h"
-#include "model/languagemodel.h"
+#include "model/decodestep.h"
 
 #include <memory>
 #include <span>
@@ -46,13 +46,16 @@ public:
     void clear();
 
 private:
-    SequenceRunner(LanguageModelPtr model, ModelState state, bool needsSnapshots, std::uint64_t budget);
+    SequenceRunner(LanguageModelPtr model, std::unique_ptr<DecodeStep> step, ModelState state, bool needsSnapshots,
+                   std::uint64_t budget);
 
     std::int64_t rewindUnguarded(std::span<const TokenId> prompt);
+    void forward(std::span<const TokenId> ids, bool wantLogits, ProbeSink &probe);
     void restore(const Snapshot *snapshot);
     void recover(std::int64_t position);
 
     LanguageModelPtr m_model;
+    std::unique_ptr<DecodeStep> m_step;  // null where there is only the plain path
     ModelState m_state;
     std::vector<TokenId> m_ids;
     Logits m_logits;

@@ -1,5 +1,8 @@
 #include "mixer/kvcache.h"
 
+#include "kernels/onetoken.h"
+#include "tensor/kernelbridge.h"
+
 namespace lens {
 
 KvCache::KvCache(std::int64_t batch, std::int64_t kvHeads, std::int64_t keyDim, std::int64_t valueDim,
@@ -28,6 +31,24 @@ void KvCache::append(const at::Tensor &k, const at::Tensor &v)
     m_keys.narrow(2, m_tokens, count).copy_(k);
     m_values.narrow(2, m_tokens, count).copy_(v);
     m_tokens += count;
+}
+
+void KvCache::append(std::span<const float> k, std::span<const float> v)
+{
+    reserve(m_tokens + 1);
+    writeRow(m_keys, k);
+    writeRow(m_values, v);
+    ++m_tokens;
+}
+
+void KvCache::writeRow(const at::Tensor &rows, std::span<const float> row) const
+{
+    const std::int64_t heads = rows.size(1), width = rows.size(3);
+    withNumberType(rows, [&](auto type) {
+        using T = decltype(type);
+        for (std::int64_t head = 0; head < heads; ++head)
+            kernels::convert(width, row.data() + head * width, numbers<T>(rows) + (head * rows.size(2) + m_tokens) * width);
+    });
 }
 
 std::unique_ptr<SequenceState> KvCache::clone() const

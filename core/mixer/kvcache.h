@@ -3,6 +3,8 @@
 
 #include "mixer/sequencestate.h"
 
+#include <span>
+
 namespace lens {
 
 class KvCache final : public SequenceState {
@@ -14,7 +16,11 @@ public:
     /// k [B,K,T,dk], v [B,K,T,dv].
     void append(const at::Tensor &k, const at::Tensor &v);
 
+    /// One token of one sequence, from float32: k [K*dk], v [K*dv], rounded to the cache's dtype.
+    void append(std::span<const float> k, std::span<const float> v);
+
     std::int64_t tokens() const { return m_tokens; }
+    std::int64_t capacity() const { return m_keys.size(2); }
     at::Tensor keys() const { return m_keys.narrow(2, 0, m_tokens); }
     at::Tensor values() const { return m_values.narrow(2, 0, m_tokens); }
 
@@ -27,6 +33,7 @@ public:
 
 private:
     void reserve(std::int64_t tokens);
+    void writeRow(const at::Tensor &rows, std::span<const float> row) const;
 
     at::Tensor m_keys;    // [B,K,capacity,dk]
     at::Tensor m_values;  // [B,K,capacity,dv]

@@ -5,10 +5,12 @@
 
 namespace lens {
 
-/// y = x W^T + b, W [out,in]; b may be undefined.
+/// y = x W^T + b, W [out,in]; b may be undefined. While a low-rank change is trained, x A^T B^T is added to it, A [r,in] and
+/// B [out,r]; merged into W, it would ask for a gradient as large as W.
 struct Projection {
     at::Tensor weight;
     at::Tensor bias;
+    at::Tensor lowRankA{}, lowRankB{};
 
     at::Tensor operator()(const at::Tensor &x) const;
 };

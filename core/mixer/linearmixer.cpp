@@ -48,15 +48,18 @@ std::pair<at::Tensor, at::Tensor> LinearMixer::features(const at::Tensor &x, con
     if (wanted(call.probe, ProbeKind::ZeroFeatures, call.layer))
         call.probe->offer(ProbeKind::ZeroFeatures, call.layer,
                           repeatHeads((k == 0).to(at::kFloat), m_config.heads).mean({0, 1, 3}));
+    const bool rotateFewer = !rotateFirst && !m_config.queryKeyNorm;  // heads that are repeated need to be turned but once
+    if (rotateFewer)
+        k = m_rope.apply(k, call.position);
     k = repeatHeads(k, m_config.heads);
     if (m_config.queryKeyNorm) {
         q = normAcrossHeads(m_projections.qNorm, q);
         k = normAcrossHeads(m_projections.kNorm, k);
     }
-    if (!rotateFirst) {
+    if (!rotateFirst)
         q = m_rope.apply(q, call.position);
+    if (!rotateFirst && !rotateFewer)
         k = m_rope.apply(k, call.position);
-    }
     return {q.transpose(1, 2), k.transpose(1, 2)};
 }
 

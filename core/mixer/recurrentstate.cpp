@@ -10,6 +10,13 @@ RecurrentState::RecurrentState(std::int64_t batch, std::int64_t heads, std::int6
 {
 }
 
+const at::Tensor &RecurrentState::ownMatrix()
+{
+    if (!m_matrix.is_contiguous() || m_matrix.storage().use_count() > 1)
+        m_matrix = m_matrix.clone(at::MemoryFormat::Contiguous);
+    return m_matrix;
+}
+
 std::unique_ptr<SequenceState> RecurrentState::clone() const
 {
     auto copy = std::make_unique<RecurrentState>(*this);

@@ -14,6 +14,9 @@ public:
     /// S_t, with the sum of keys z_t as its last column where there is a normaliser. Mixers replace it as a whole.
     at::Tensor &matrix() { return m_matrix; }
 
+    /// The same for who changes it in place: dense, and shared with nobody.
+    const at::Tensor &ownMatrix();
+
     std::unique_ptr<SequenceState> clone() const override;
     std::uint64_t bytes() const override { return static_cast<std::uint64_t>(m_matrix.numel()) * m_matrix.element_size(); }
     bool truncate(std::int64_t) override { return false; }

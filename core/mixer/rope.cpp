@@ -1,6 +1,8 @@
 #include "mixer/rope.h"
 
+#include "kernels/rotation.h"
 #include "mixer/autograd.h"
+#include "tensor/kernelbridge.h"
 
 #include <algorithm>
 #include <cmath>
@@ -60,9 +62,33 @@ at::Tensor scaledFrequencies(const RopeConfig &config)
     return inverse;
 }
 
+/// In one pass. x [B,T,H,d] with any strides but the last; cosine and sine [T,1,d/2] float32.
+at::Tensor rotatedByKernel(const at::Tensor &x, const at::Tensor &cosine, const at::Tensor &sine, RopeConfig::Layout layout)
+{
+    const at::Tensor y = at::empty(x.sizes(), x.options());
+    const std::int64_t tokens = x.size(1), pairs = cosine.size(-1), perToken = x.size(2) * x.size(3);
+    withNumberType(x, [&](auto type) {
+        using T = decltype(type);
+        inParallel(x.size(0) * tokens, perToken, [&](std::int64_t begin, std::int64_t end) {
+            while (begin < end) {
+                const std::int64_t sequence = begin / tokens, token = begin % tokens, some = std::min(end - begin, tokens - token);
+                const kernels::RotationShape shape{some, x.size(2), x.size(3), x.stride(1), x.stride(2), pairs,
+                                                   layout == RopeConfig::Layout::Interleaved};
+                kernels::rotate(shape, numbers<T>(x) + sequence * x.stride(0) + token * x.stride(1),
+                                numbers<float>(cosine) + token * pairs, numbers<float>(sine) + token * pairs,
+                                numbers<T>(y) + begin * perToken);
+                begin += some;
+            }
+        });
+    });
+    return y;
+}
+
 /// The pairs of the leading `2 * cosine.size(-1)` dimensions turned by their angles: x [B,T,H,d].
 at::Tensor rotated(const at::Tensor &x, const at::Tensor &cosine, const at::Tensor &sine, RopeConfig::Layout layout)
 {
+    if (suitsKernels(x) && cosine.is_contiguous() && sine.is_contiguous())
+        return rotatedByKernel(x, cosine, sine, layout);
     const std::int64_t pairs = cosine.size(-1), dimensions = 2 * pairs;
     const bool partial = dimensions < x.size(-1);
     const at::Tensor turned = widened(partial ? x.narrow(-1, 0, dimensions) : x);

@@ -63,6 +63,23 @@ void addMixer(Shapes &shapes, const std::string &name, const MixerConfig &mixer,
         addFeatureMap(shapes, name + ".feature_map_k", mixer, mixer.kvHeads);
 }
 
+Result<void> checkLowRank(const NamedTensors &weights, const std::string &where)
+{
+    for (const auto &[name, a] : weights) {
+        if (!name.ends_with(".lora_a"))
+            continue;
+        const std::string projection = name.substr(0, name.size() - std::string_view(".lora_a").size());
+        const auto weight = weights.find(projection + ".weight"), b = weights.find(projection + ".lora_b");
+        if (weight == weights.end() || b == weights.end() || a.dim() != 2)
+            return fail(ErrorCode::Mismatch, "a low-rank change needs a projection and two factors", where + ", " + projection);
+        if (auto fits = checkShape(a.sizes().vec(), {a.size(0), weight->second.size(1)}, where + ", " + name); !fits)
+            return fits;
+        if (auto fits = checkShape(b->second.sizes().vec(), {weight->second.size(0), a.size(0)}, where + ", " + b->first); !fits)
+            return fits;
+    }
+    return {};
+}
+
 /// The tensors that are there only while a layer is trained.
 Result<void> checkLearned(const DecoderConfig &config, const NamedTensors &weights, const std::string &where)
 {
@@ -80,7 +97,7 @@ Result<void> checkLearned(const DecoderConfig &config, const NamedTensors &weigh
                 return fits;
         }
     }
-    return {};
+    return checkLowRank(weights, where);
 }
 
 Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const std::string &where, WeightCheck check)
@@ -163,7 +180,8 @@ at::Tensor Decoder::Parts::get(const NamedTensors &weights, const std::string &n
 
 Projection Decoder::Parts::projection(const NamedTensors &weights, const std::string &name)
 {
-    return {get(weights, name + ".weight"), get(weights, name + ".bias")};
+    return {get(weights, name + ".weight"), get(weights, name + ".bias"), get(weights, name + ".lora_a"),
+            get(weights, name + ".lora_b")};
 }
 
 Norm Decoder::Parts::makeNorm(const NamedTensors &weights, const std::string &name, const NormConfig &config)

@@ -21,10 +21,11 @@ enum class WeightCheck {
 ///   layers.N.mixer.feature_map.*   layers.N.mixer.feature_map_k.* (unless shared)
 ///   layers.N.ffn.gate [F,D]  .up [F,D]  .down [D,F]
 ///
-/// While a linear layer is trained two more may be given. They belong to no file: a finished model has its slopes in the
-/// config, and its scale multiplied into the output projection.
+/// While a decoder is trained more may be given. They belong to no file: a finished model has its slopes in the config, and
+/// scales and low-rank changes merged into its projections.
 ///   layers.N.mixer.log_decay [H] float32   log gamma <= 0, in place of the config's slopes
 ///   layers.N.mixer.scale [H*dv]            multiplies the mixed heads before the output projection
+///   P.lora_a [r,in] .lora_b [out,r]        of any projection P: x A^T B^T is added to its output
 class Decoder final : public LanguageModel {
 public:
     /// Takes tensors that are already on one device and in one dtype. ErrorCode::Mismatch names the tensor that is

@@ -1,6 +1,8 @@
 #include "uptrain/losses.h"
 
+#include "kernels/vocabularyloss.h"
 #include "mixer/autograd.h"
+#include "tensor/kernelbridge.h"
 
 #include <algorithm>
 
@@ -21,42 +23,76 @@ struct Original {
     at::Tensor hidden, weight;  ///< undefined: there is none, and the loss is cross-entropy
 };
 
-/// What one block of tokens adds to the loss, and the derivative by its logits. Both are sums, to be divided by the
-/// number of tokens that count.
+/// What one block of tokens adds to the loss, and the derivative by its logits.
 struct BlockLoss {
-    at::Tensor sum;      // scalar
-    at::Tensor dLogits;  // [n,V], undefined when not wanted
+    at::Tensor sum;      // scalar, to be divided by the number of tokens that count
+    at::Tensor dLogits;  // [n,V] in their type, divided already; undefined when not wanted
 };
 
 class VocabularyLoss {
 public:
     VocabularyLoss(const at::Tensor &targets, const DistillationMix &mix, bool wantGradient)
         : m_mix(mix), m_wantGradient(wantGradient), m_targets(targets.clamp_min(0).unsqueeze(1)),
-          m_counts((targets >= 0).unsqueeze(1))
+          m_counts((targets >= 0).unsqueeze(1)),
+          m_scale(1.0 / static_cast<double>(std::max<std::int64_t>(1, m_counts.sum().item<std::int64_t>())))
     {
     }
+
+    double scale() const { return m_scale; }  ///< one over the number of tokens that count
 
     /// logits and original [n,V] of the tokens from `first` on; original may be undefined.
     BlockLoss block(std::int64_t first, const at::Tensor &logits, const at::Tensor &original) const
     {
+        const bool hasOneTemperature = !original.defined() || m_mix.temperature == 1;
+        return hasOneTemperature && suitsKernels(logits) && logits.is_contiguous()
+                       && (!original.defined() || (original.is_contiguous() && original.scalar_type() == logits.scalar_type()))
+                   ? blockByKernel(first, logits, original)
+                   : plainBlock(first, logits, original);
+    }
+
+private:
+    BlockLoss blockByKernel(std::int64_t first, const at::Tensor &logits, const at::Tensor &original) const
+    {
+        const std::int64_t n = logits.size(0), vocabulary = logits.size(1);
+        const at::Tensor sums = at::zeros({n}, at::kDouble);
+        const at::Tensor targets = m_targets.narrow(0, first, n), counts = m_counts.narrow(0, first, n);
+        BlockLoss result{{}, m_wantGradient ? at::empty_like(logits) : at::Tensor()};
+        withNumberType(logits, [&](auto type) {
+            using T = decltype(type);
+            inParallel(n, vocabulary, [&](std::int64_t begin, std::int64_t end) {
+                for (std::int64_t i = begin; i < end; ++i) {
+                    T *gradient = m_wantGradient ? numbers<T>(result.dLogits) + i * vocabulary : nullptr;
+                    if (numbers<bool>(counts)[i])
+                        numbers<double>(sums)[i] = kernels::vocabularyLoss(
+                            vocabulary, numbers<T>(logits) + i * vocabulary,
+                            original.defined() ? numbers<T>(original) + i * vocabulary : nullptr, numbers<std::int64_t>(targets)[i],
+                            static_cast<float>(m_mix.share), static_cast<float>(m_scale), gradient);
+                    else if (gradient)
+                        std::fill(gradient, gradient + vocabulary, T());
+                }
+            });
+        });
+        result.sum = sums.sum();
+        return result;
+    }
+
+    BlockLoss plainBlock(std::int64_t first, const at::Tensor &rounded, const at::Tensor &roundedOriginal) const
+    {
+        const at::Tensor logits = widened(rounded);
+        const at::Tensor original = roundedOriginal.defined() ? widened(roundedOriginal) : at::Tensor();
         const std::int64_t n = logits.size(0);
         const at::Tensor counts = m_counts.narrow(0, first, n).to(logits.scalar_type());
         const at::Tensor targets = m_targets.narrow(0, first, n);
         BlockLoss result{at::zeros({}, logits.options()), {}};
-        if (original.defined() && m_mix.temperature == 1) {
-            addMix(result, logits, original, targets, counts);
-        } else {
-            if (!original.defined() || m_mix.share < 1)
-                addCrossEntropy(result, logits, targets, counts, original.defined() ? 1 - m_mix.share : 1);
-            if (original.defined() && m_mix.share > 0)
-                addDivergence(result, logits, original, counts);
-        }
+        if (!original.defined() || m_mix.share < 1)
+            addCrossEntropy(result, logits, targets, counts, original.defined() ? 1 - m_mix.share : 1);
+        if (original.defined() && m_mix.share > 0)
+            addDivergence(result, logits, original, counts);
         if (result.dLogits.defined())
-            result.dLogits.mul_(counts);
+            result.dLogits = result.dLogits.mul_(counts).mul_(m_scale).to(rounded.scalar_type());
         return result;
     }
 
-private:
     void addCrossEntropy(BlockLoss &result, const at::Tensor &logits, const at::Tensor &targets, const at::Tensor &counts,
                          double share) const
     {
@@ -66,21 +102,6 @@ private:
             return;
         logs.exp_().scatter_add_(1, targets, at::full_like(counts, -1));
         result.dLogits = share == 1 ? logs : logs.mul_(share);
-    }
-
-    /// Both at temperature 1, where they share the model's softmax: a block of logits is larger than any cache, and passes
-    /// over it are what this costs.
-    void addMix(BlockLoss &result, const at::Tensor &logits, const at::Tensor &original, const at::Tensor &targets,
-                const at::Tensor &counts) const
-    {
-        at::Tensor own = at::log_softmax(logits, -1);
-        at::Tensor wanted = at::log_softmax(original, -1);
-        const at::Tensor probability = wanted.exp();
-        const at::Tensor likelihood = own.gather(1, targets);
-        const at::Tensor divergence = wanted.sub_(own).mul_(probability).sum(-1, true);
-        result.sum.add_(((divergence * m_mix.share - likelihood * (1 - m_mix.share)) * counts).sum());
-        if (m_wantGradient)
-            result.dLogits = own.exp_().sub_(probability, m_mix.share).scatter_add_(1, targets, at::full_like(counts, m_mix.share - 1));
     }
 
     void addDivergence(BlockLoss &result, const at::Tensor &logits, const at::Tensor &original, const at::Tensor &counts) const
@@ -99,6 +120,7 @@ private:
     DistillationMix m_mix;
     bool m_wantGradient;
     at::Tensor m_targets, m_counts;  // [N,1]
+    double m_scale;
 };
 
 struct LossAndGradients {
@@ -119,7 +141,6 @@ LossAndGradients evaluate(const at::Tensor &hidden, const at::Tensor &weight, co
 {
     const at::ScalarType wide = hidden.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const std::int64_t tokens = hidden.size(0), rows = rowsPerBlock(weight.size(0));
-    const double scale = 1.0 / static_cast<double>(std::max<std::int64_t>(1, (targets >= 0).sum().item<std::int64_t>()));
     LossAndGradients result{at::zeros({}, hidden.options().dtype(wide)), {}, {}};
     if (wantHidden)
         result.dHidden = at::empty_like(hidden);
@@ -131,18 +152,17 @@ LossAndGradients evaluate(const at::Tensor &hidden, const at::Tensor &weight, co
         const at::Tensor some = hidden.narrow(0, first, n);
         at::Tensor originalLogits;
         if (original.hidden.defined())
-            originalLogits = at::linear(original.hidden.narrow(0, first, n), original.weight).to(wide);
-        const BlockLoss block = loss.block(first, at::linear(some, weight).to(wide), originalLogits);
+            originalLogits = at::linear(original.hidden.narrow(0, first, n), original.weight);
+        const BlockLoss block = loss.block(first, at::linear(some, weight), originalLogits);
         result.loss.add_(block.sum);
         if (!block.dLogits.defined())
             continue;
-        const at::Tensor dLogits = block.dLogits.mul_(scale).to(hidden.scalar_type());
         if (wantHidden)
-            result.dHidden.narrow(0, first, n).copy_(at::mm(dLogits, weight));
+            result.dHidden.narrow(0, first, n).copy_(at::mm(block.dLogits, weight));
         if (wantWeight)
-            addWeightGradient(result.dWeight, dLogits, some);
+            addWeightGradient(result.dWeight, block.dLogits, some);
     }
-    result.loss.mul_(scale);
+    result.loss.mul_(loss.scale());
     return result;
 }
 

@@ -17,8 +17,8 @@ struct TrainingBatch {
 TrainingBatch splitTargets(const at::Tensor &tokens);
 
 /// Adds gradients of `weight` times the batch's mean loss to the model's tensors, so that parts of a batch, weighted by
-/// their rows, add up to the whole; returns the loss itself, a float64
-/// scalar without a graph. `original` is needed by all objectives but cross-entropy.
+/// their rows, add up to the whole; returns the loss itself, a float64 scalar without a graph. `original` is needed by all
+/// objectives but cross-entropy.
 at::Tensor forwardBackward(const TrainingStage &stage, const Decoder &model, const Decoder *original,
                            const TrainingBatch &batch, double weight, bool recompute);
 

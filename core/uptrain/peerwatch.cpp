@@ -12,7 +12,7 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kInterval = std::chrono::seconds(1);
 constexpr auto kSilence = std::chrono::seconds(10);   // longer: lost
 constexpr auto kPatience = std::chrono::seconds(14);  // for finding out who
-constexpr auto kFarewell = std::chrono::seconds(5);   // of the keeper of the store
+constexpr auto kFarewell = std::chrono::seconds(10);  // of the keeper of the store
 
 const std::string kLossKey = "lost";
 const std::string kDoneKey = "done";  // how many processes have no more to read

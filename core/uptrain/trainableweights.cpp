@@ -177,11 +177,12 @@ at::Tensor TrainableWeights::merged(const std::string &name, const NamedTensors 
     return weight.to(at::kFloat) + at::matmul(b, a->second) * m_loraScale;
 }
 
-NamedTensors TrainableWeights::assembled() const
+NamedTensors TrainableWeights::assembled(bool mergeChanges) const
 {
     NamedTensors weights;
-    for (const auto &[name, shape] : requiredTensors(m_config))
-        weights[name] = merged(name, m_frozen).to(m_computeType);
+    if (mergeChanges)
+        for (const auto &[name, shape] : requiredTensors(m_config))
+            weights[name] = merged(name, m_frozen).to(m_computeType);
     for (const auto &[name, weight] : m_frozen)
         weights.try_emplace(name, weight);
     for (const auto &[name, master] : m_masters) {
@@ -189,6 +190,8 @@ NamedTensors TrainableWeights::assembled() const
             weights[without(name, ".log_slope") + ".log_decay"] = master.exp().neg();
         else if (!isLora(name))
             weights.try_emplace(name, master.to(m_computeType));
+        else if (!mergeChanges)
+            weights[name] = (name.ends_with(".lora_b") ? master * m_loraScale : master).to(m_computeType);
     }
     return weights;
 }
@@ -198,7 +201,7 @@ Result<BoundDecoder> TrainableWeights::bind(bool gradients) const
     return guarded("training", [&]() -> Result<BoundDecoder> {
         BoundDecoder bound;
         const c10::AutoGradMode mode(gradients);
-        NamedTensors weights = assembled();
+        NamedTensors weights = assembled(!gradients);
         for (auto &[name, weight] : weights) {
             const at::Tensor leaf = weight.detach();
             if (gradients && weight.requires_grad()) {

@@ -13,7 +13,7 @@
 
 namespace lens {
 
-/// One step's decoder. Its tensors are leaves of their own, so that several micro-batches can be run backward through
+/// One step's decoder, with low-rank changes as the pairs they are. Its tensors are leaves of their own, so that several micro-batches can be run backward through
 /// it before the gradients go on to the masters, once.
 struct BoundDecoder {
     std::shared_ptr<const Decoder> decoder;
@@ -33,7 +33,7 @@ public:
     /// Names of masters that a stage trains, in their order; the others are frozen by it.
     std::vector<std::string> select(Trainable trainable);
 
-    /// A decoder over the present values. Without `gradients` it is a plain model, for evaluation.
+    /// A decoder over the present values. Without `gradients` it is a plain model, for evaluation: changes are merged.
     Result<BoundDecoder> bind(bool gradients) const;
 
     /// Adds the gradients of the decoder's leaves to those of the masters: one backward pass.
@@ -54,7 +54,7 @@ private:
     void addLayerMasters(const Recipe &recipe, at::Generator generator);
     void addLora(const std::string &projection, const Recipe &recipe, at::Generator generator);
     at::Tensor merged(const std::string &name, const NamedTensors &frozen) const;
-    NamedTensors assembled() const;
+    NamedTensors assembled(bool mergeChanges) const;
     DecoderConfig trainedConfig(const std::string &origin) const;
 
     DecoderConfig m_config;

@@ -14,7 +14,7 @@ include(CMakePackageConfigHelpers)
 set(private_dir lib/supralens)
 
 set(programs supralens supralens-cli)
-set(exported_libraries supralens_base supralens_tensor supralens_text supralens_checkpoint supralens_model)
+set(exported_libraries supralens_base supralens_kernels supralens_tensor supralens_text supralens_checkpoint supralens_model)
 set(private_libraries supralens_corpus supralens_engine supralens_uptrain supralens_store supralens_bridge supralens_widgets supralens_plot
     supralens_lens supralens_models supralens_sessions supralens_training supralens_compare)
 

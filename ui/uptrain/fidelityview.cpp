@@ -137,8 +137,8 @@ void FidelityView::showMeasurement()
     const LayerMetrics *metrics = current();
     m_step->setText(metrics ? tr("step %1").arg(QLocale().toString(qlonglong(metrics->step))) : QString());
     if (!metrics || !fits(*metrics) || !hasFidelity(*metrics)) {
-        m_map->setHint(metrics ? tr("Nothing to compare with: this run has no softmax original, or nothing of it is "
-                                    "converted.")
+        m_map->setHint(metrics ? tr("Nothing to compare: this run has no softmax original, nothing of it is converted, "
+                                    "or no text is held out.")
                                : tr("Measured with every evaluation. The map closes as the linear layers learn to do "
                                     "what the softmax layers did."));
         m_map->setSource(nullptr);

@@ -18,17 +18,16 @@ namespace {
 constexpr std::int64_t kBatch = 12;
 constexpr int kFaultyStep = 5;
 
-[[noreturn]] void end(const Error &error)
-{
-    std::fprintf(stderr, "%s\n", toString(error).c_str());
-    std::exit(3);
-}
+/// Unwinds main(): a process that is about to end takes leave of the others in its destructors.
+struct Failure {
+    Error error;
+};
 
 template <class T>
 T valueOf(Result<T> result)
 {
     if (!result)
-        end(result.error());
+        throw Failure{result.error()};
     if constexpr (!std::is_void_v<T>)
         return std::move(*result);
 }
@@ -65,12 +64,10 @@ void fault(const std::string &kind, int rank)
     if (kind == "stop")
         ::raise(SIGSTOP);
     if (kind == "leave")
-        end({ErrorCode::Io, "the disk is full", "rank " + std::to_string(rank), {}});
+        throw Failure{{ErrorCode::Io, "the disk is full", "rank " + std::to_string(rank), {}}};
 }
 
-} // namespace
-
-int main(int count, char **values)
+void work(int count, char **values)
 {
     std::map<std::string, std::string> options;
     for (int i = 2; i < count; ++i) {
@@ -133,5 +130,17 @@ int main(int count, char **values)
             valueOf(CheckpointFolder(options["save"], 2).write({position, masters, whole}));
     }
     valueOf(group->leave());
-    return 0;
+}
+
+} // namespace
+
+int main(int count, char **values)
+{
+    try {
+        work(count, values);
+        return 0;
+    } catch (const Failure &failure) {
+        std::fprintf(stderr, "%s\n", toString(failure.error).c_str());
+        return 3;
+    }
 }

@@ -1,0 +1,52 @@
+// A few threads that do the parts of one piece of work together, thousands of times a second: the steps of decoding a
+// token, each of which takes some tens of microseconds.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <thread>
+#include <vector>
+
+namespace lens {
+
+/// Belongs to one thread at a time, which calls run() and works with the others. Idle helpers wait busily for a short
+/// while, then sleep. A helper that the system has taken its core from holds nobody up but for the part it is at.
+class ThreadTeam {
+public:
+    /// `size` counts the calling thread; less than two means no helpers.
+    explicit ThreadTeam(int size);
+    ~ThreadTeam();
+
+    int size() const { return static_cast<int>(m_helpers.size()) + 1; }
+
+    /// Lets only so many threads work from the next run() on.
+    void limit(int threads) { m_limit.store(threads, std::memory_order_relaxed); }
+
+    /// f(part) once for each part in 0..parts-1 (at most 2^20), in any order and thread; returns when all are done. f must
+    /// not throw.
+    template <class F>
+    void run(std::int64_t parts, const F &f)
+    {
+        runParts(parts, [](const void *work, std::int64_t part) { (*static_cast<const F *>(work))(part); }, &f);
+    }
+
+private:
+    using Call = void (*)(const void *work, std::int64_t part);
+
+    void runParts(std::int64_t parts, Call call, const void *work);
+    bool doPart();
+    void help(int index);
+
+    // Which round it is, how many parts it has, and which is next, in one number: whoever takes a part by adding one to it
+    // also learns whether there was one to take, and of which round.
+    std::atomic<std::uint64_t> m_ticket{0};
+    std::atomic<std::int64_t> m_finished{0};
+    std::atomic<std::uint32_t> m_round{0};
+    std::atomic<int> m_limit;
+    std::atomic<bool> m_ends{false};
+    Call m_call = nullptr;          // these two are read only by who holds a part
+    const void *m_work = nullptr;
+    std::vector<std::thread> m_helpers;
+};
+
+} // namespace lens

@@ -1,0 +1,157 @@
+#include "model/onetokenparts.h"
+
+#include "kernels/onetoken.h"
+#include "kernels/rmsnorm.h"
+#include "kernels/rotation.h"
+#include "tensor/kernelbridge.h"
+
+#include <algorithm>
+
+namespace lens {
+
+namespace {
+
+constexpr std::int64_t kWeightsPerPart = 1 << 16;  // some microseconds of work
+
+at::Tensor find(const NamedTensors &weights, const std::string &name)
+{
+    const auto found = weights.find(name);
+    return found == weights.end() ? at::Tensor() : found->second;
+}
+
+std::int64_t rowsPerPart(const OneTokenProjection &projection)
+{
+    return std::max<std::int64_t>(8, kWeightsPerPart / std::max<std::int64_t>(1, projection.columns()));
+}
+
+std::int64_t partsOf(const OneTokenProjection &projection)
+{
+    return (projection.rows() + rowsPerPart(projection) - 1) / rowsPerPart(projection);
+}
+
+} // namespace
+
+kernels::Matrix OneTokenWeights::matrix(const std::string &name) const
+{
+    const at::Tensor weight = find(m_weights, name);
+    if (!weight.defined())
+        return {};
+    if (weight.scalar_type() == at::kFloat)
+        return kernels::DenseMatrix<float>{numbers<const float>(weight), weight.size(-1)};
+    return kernels::DenseMatrix<kernels::BFloat16>{numbers<const kernels::BFloat16>(weight), weight.size(-1)};
+}
+
+std::int64_t OneTokenWeights::rows(const std::string &name) const
+{
+    const at::Tensor weight = find(m_weights, name);
+    return weight.defined() ? weight.size(0) : 0;
+}
+
+Numbers OneTokenWeights::copy(const std::string &name) const
+{
+    const at::Tensor weight = find(m_weights, name);
+    if (!weight.defined())
+        return {};
+    const at::Tensor wide = weight.to(at::kFloat).contiguous();
+    return {wide.const_data_ptr<float>(), wide.const_data_ptr<float>() + wide.numel()};
+}
+
+OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std::string &name)
+    : m_matrix(weights.matrix(name + ".weight")), m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
+{
+}
+
+std::int64_t OneTokenProjection::columns() const
+{
+    return std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
+}
+
+void OneTokenProjection::apply(std::int64_t first, std::int64_t count, const float *x, float *y) const
+{
+    kernels::product(m_matrix, first, count, x, y + first);
+    for (std::int64_t i = first; i < first + count && !m_bias.empty(); ++i)
+        y[i] += m_bias[static_cast<std::size_t>(i)];
+}
+
+void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)
+{
+    std::int64_t parts = 0;
+    for (const ProjectionJob &job : jobs)
+        parts += partsOf(*job.projection);
+    team.run(parts, [&](std::int64_t part) {
+        for (const ProjectionJob &job : jobs) {
+            const OneTokenProjection &projection = *job.projection;
+            const std::int64_t own = partsOf(projection), rows = rowsPerPart(projection);
+            if (part < own) {
+                projection.apply(part * rows, std::min(rows, projection.rows() - part * rows), job.x, job.y);
+                return;
+            }
+            part -= own;
+        }
+    });
+}
+
+OneTokenNorm::OneTokenNorm(const OneTokenWeights &weights, const std::string &name, const NormConfig &config)
+    : m_config(config), m_weight(weights.copy(name + ".weight")), m_bias(weights.copy(name + ".bias"))
+{
+}
+
+void OneTokenNorm::apply(std::int64_t n, const float *x, float *y) const
+{
+    const auto epsilon = static_cast<float>(m_config.epsilon);
+    const float *weight = m_weight.empty() ? nullptr : m_weight.data();
+    if (m_config.kind == NormConfig::Kind::Rms) {
+        kernels::rmsNorm(1, n, x, weight, epsilon, y);
+    } else {
+        if (y != x)
+            std::copy(x, x + n, y);
+        kernels::centre(n, epsilon, y);
+        for (std::int64_t i = 0; i < n && weight; ++i)
+            y[i] *= weight[i];
+    }
+    for (std::int64_t i = 0; i < n && !m_bias.empty(); ++i)
+        y[i] += m_bias[static_cast<std::size_t>(i)];
+}
+
+OneTokenRotation::OneTokenRotation(const RopeConfig &config)
+    : m_config(config), m_rope(config, at::kCPU)
+{
+    if (config.layout == RopeConfig::Layout::None)
+        return;
+    const std::int64_t pairs = config.dimensions / 2;
+    m_basis = at::zeros({1, 1, 1, config.dimensions});
+    if (config.layout == RopeConfig::Layout::HalfSplit)
+        m_basis.narrow(3, 0, pairs).fill_(1);
+    else
+        m_basis.slice(3, 0, config.dimensions, 2).fill_(1);
+    m_cosine.resize(static_cast<std::size_t>(pairs));
+    m_sine.resize(static_cast<std::size_t>(pairs));
+}
+
+void OneTokenRotation::moveTo(std::int64_t position)
+{
+    if (m_cosine.empty() || position == m_position)
+        return;
+    const at::Tensor turned = m_rope.apply(m_basis, position).contiguous();
+    const float *numbers = turned.const_data_ptr<float>();
+    const auto pairs = static_cast<std::int64_t>(m_cosine.size());
+    const bool interleaved = m_config.layout == RopeConfig::Layout::Interleaved;
+    for (std::int64_t i = 0; i < pairs; ++i) {
+        m_cosine[static_cast<std::size_t>(i)] = numbers[interleaved ? 2 * i : i];
+        m_sine[static_cast<std::size_t>(i)] = numbers[interleaved ? 2 * i + 1 : i + pairs];
+    }
+    m_position = position;
+}
+
+void OneTokenRotation::apply(std::int64_t heads, std::int64_t width, float *x, Numbers &scratch) const
+{
+    if (m_cosine.empty())
+        return;
+    scratch.resize(static_cast<std::size_t>(heads * width));
+    const kernels::RotationShape shape{1, heads, width, heads * width, width, static_cast<std::int64_t>(m_cosine.size()),
+                                       m_config.layout == RopeConfig::Layout::Interleaved};
+    kernels::rotate(shape, x, m_cosine.data(), m_sine.data(), scratch.data());
+    std::copy(scratch.begin(), scratch.end(), x);
+}
+
+} // namespace lens

@@ -1,0 +1,43 @@
+// Between tensors and the kernels, which know none.
+#pragma once
+
+#include "kernels/number.h"
+
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+
+namespace lens {
+
+/// Whether kernels can work on x: main memory, a number type of theirs, the last dimension dense.
+inline bool suitsKernels(const at::Tensor &x)
+{
+    return x.device().is_cpu() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16) && x.dim() > 0
+           && (x.stride(-1) == 1 || x.size(-1) == 1);
+}
+
+/// Numbers of a tensor that suitsKernels(): T is float or kernels::BFloat16. Null for an undefined one.
+template <class T>
+T *numbers(const at::Tensor &x)
+{
+    return x.defined() ? static_cast<T *>(x.data_ptr()) : nullptr;
+}
+
+/// f(T()) with the number type of x.
+template <class F>
+void withNumberType(const at::Tensor &x, const F &f)
+{
+    if (x.scalar_type() == at::kFloat)
+        f(float());
+    else
+        f(kernels::BFloat16());
+}
+
+/// f(begin, end) for parts of 0..count, each worth a thread of its own.
+template <class F>
+void inParallel(std::int64_t count, std::int64_t numbersEach, const F &f)
+{
+    constexpr std::int64_t kNumbersPerThread = 1 << 15;
+    at::parallel_for(0, count, std::max<std::int64_t>(1, kNumbersPerThread / std::max<std::int64_t>(1, numbersEach)), f);
+}
+
+} // namespace lens

@@ -1,0 +1,114 @@
+// Products with quantised matrices, for every instruction set of this machine, against the plain expansion of their blocks.
+#include "kernels/quantised.h"
+#include "tensor/dequantise.h"
+
+#include <QTest>
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstring>
+#include <hwy/highway.h>
+#include <random>
+#include <vector>
+
+using namespace lens;
+using kernels::BlockFormat;
+
+namespace {
+
+struct Format {
+    BlockFormat format;
+    DType type;
+    std::vector<std::size_t> scales;  ///< offsets of float16 numbers in a block
+};
+
+const std::vector<Format> formats{
+    {BlockFormat::Q4_0, DType::Q4_0, {0}}, {BlockFormat::Q4_1, DType::Q4_1, {0, 2}}, {BlockFormat::Q5_0, DType::Q5_0, {0}},
+    {BlockFormat::Q5_1, DType::Q5_1, {0, 2}}, {BlockFormat::Q8_0, DType::Q8_0, {0}}, {BlockFormat::Q4_K, DType::Q4_K, {0, 2}},
+    {BlockFormat::Q5_K, DType::Q5_K, {0, 2}}, {BlockFormat::Q6_K, DType::Q6_K, {208}}};
+
+/// Any bits are a block, as long as its scales are finite.
+std::vector<std::byte> randomBlocks(const Format &format, std::int64_t count, std::size_t shift)
+{
+    std::mt19937 generator(7);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(count * kernels::blockBytes(format.format)) + shift);
+    for (std::byte &byte : bytes)
+        byte = static_cast<std::byte>(generator());
+    for (std::int64_t i = 0; i < count; ++i)
+        for (const std::size_t scale : format.scales) {
+            const auto half = static_cast<std::uint16_t>(0x1800 + (generator() & 0x8FFF));  // +-0.002 to +-0.9
+            std::memcpy(bytes.data() + shift + static_cast<std::size_t>(i * kernels::blockBytes(format.format)) + scale, &half, 2);
+        }
+    return bytes;
+}
+
+} // namespace
+
+class QuantisedTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void cleanup() { hwy::SetSupportedTargetsForTest(0); }
+
+    void layoutsAgree()
+    {
+        for (const Format &format : formats) {
+            QCOMPARE(kernels::blockBytes(format.format), blockLayout(format.type).bytes);
+            QCOMPARE(kernels::blockElements(format.format), blockLayout(format.type).elements);
+        }
+    }
+
+    void rows_data()
+    {
+        QTest::addColumn<int>("index");
+        QTest::addColumn<qint64>("blocks");
+        for (std::size_t i = 0; i < formats.size(); ++i)
+            for (const qint64 blocks : {1, 5, 18})
+                QTest::addRow("%s, %lld blocks", std::string(name(formats[i].type)).c_str(), blocks) << int(i) << blocks;
+    }
+
+    void rows()
+    {
+        QFETCH(int, index);
+        QFETCH(qint64, blocks);
+        const Format &format = formats[static_cast<std::size_t>(index)];
+        const std::int64_t rows = 6, first = 2, some = 3, columns = blocks * kernels::blockElements(format.format);
+        const std::size_t shift = 1;  // nothing in a file is aligned
+        const std::vector<std::byte> bytes = randomBlocks(format, rows * blocks, shift);
+        const kernels::BlockMatrix W{format.format, bytes.data() + shift, columns};
+        std::vector<float> expanded(static_cast<std::size_t>(rows * columns));
+        dequantise(format.type, std::span(bytes).subspan(shift), expanded);
+        std::mt19937 generator(3);
+        std::normal_distribution<float> normal;
+        std::vector<float> x(static_cast<std::size_t>(columns));
+        std::generate(x.begin(), x.end(), [&] { return normal(generator); });
+
+        for (std::int64_t targets = hwy::SupportedTargets(); targets != 0; targets &= targets - 1) {
+            hwy::SetSupportedTargetsForTest(targets & -targets);
+            const char *target = hwy::TargetName(targets & -targets);
+            std::vector<float> y(some), values(static_cast<std::size_t>(some * columns));
+            std::vector<kernels::BFloat16> narrow(values.size());
+            kernels::product(W, first, some, x.data(), y.data());
+            kernels::unpack(W, first, some, values.data());
+            kernels::unpack(W, first, some, narrow.data());
+            for (std::int64_t row = 0; row < some; ++row) {
+                double sum = 0, magnitude = 0;
+                for (std::int64_t i = 0; i < columns; ++i) {
+                    const float w = expanded[static_cast<std::size_t>((first + row) * columns + i)];
+                    const auto at = static_cast<std::size_t>(row * columns + i);
+                    sum += double(w) * x[static_cast<std::size_t>(i)];
+                    magnitude += std::abs(double(w) * x[static_cast<std::size_t>(i)]);
+                    // A fused product and sum rounds once where the plain one rounds twice: the terms are up to 63 d.
+                    QVERIFY2(std::abs(values[at] - w) <= 2e-5f, target);
+                    const float wide = std::bit_cast<float>(static_cast<std::uint32_t>(narrow[at]) << 16);
+                    QVERIFY2(std::abs(wide - w) <= std::abs(w) / 250 + 2e-5f, target);
+                }
+                QVERIFY2(std::abs(y[static_cast<std::size_t>(row)] - sum) <= 1e-6 * magnitude, target);
+            }
+            hwy::SetSupportedTargetsForTest(0);
+        }
+    }
+};
+
+QTEST_GUILESS_MAIN(QuantisedTest)
+#include "tst_quantised.moc"
