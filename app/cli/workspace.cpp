@@ -72,6 +72,42 @@ Result<Exit> list(const Options &options, Workspace &workspace, Environment &env
     return Exit::Done;
 }
 
+std::string perplexityText(double perplexity)
+{
+    return perplexity > 0 ? fixed(perplexity, 2) : "-";
+}
+
+Result<Exit> runs(const Options &, Workspace &workspace, Environment &environment)
+{
+    const Result<std::vector<TrainingRunRow>> found = workspace.training().list();
+    if (!found)
+        return propagate(found);
+    std::vector<std::vector<std::string>> rows = {{"id", "begun (UTC)", "state", "steps", "perplexity", "original", "name", "folder"}};
+    Json json = Json::array();
+    for (const TrainingRunRow &run : *found) {
+        rows.push_back({std::to_string(run.id), timeText(run.started), name(run.status),
+                        std::to_string(run.lastStep) + "/" + std::to_string(run.totalSteps), perplexityText(run.perplexity),
+                        perplexityText(run.originalPerplexity), oneLine(run.name), oneLine(run.folder)});
+        json.push_back({{"id", run.id},
+                        {"name", run.name},
+                        {"folder", run.folder},
+                        {"started", run.started},
+                        {"finished", run.finished},
+                        {"status", name(run.status)},
+                        {"message", run.message},
+                        {"steps", run.lastStep},
+                        {"total_steps", run.totalSteps},
+                        {"perplexity", run.perplexity},
+                        {"original_perplexity", run.originalPerplexity},
+                        {"notes", run.notes}});
+    }
+    if (environment.options.json)
+        environment.console.writeJson({{"runs", std::move(json)}});
+    else
+        environment.console.write(table(rows));
+    return Exit::Done;
+}
+
 Result<Exit> show(const Options &options, Workspace &workspace, Environment &environment)
 {
     const Result<std::string> text = environment.options.json
@@ -198,6 +234,7 @@ void addWorkspace(CommandLine &line)
     lister->add_flag("--archived", options->archived, "Those in the archive");
     lister->add_flag("--deleted", options->deleted, "Those in the bin")->excludes("--archived");
     limit(lister);
+    line.addCommand(*workspace, "runs", "Training runs, newest first", working(options, runs, false));
     session(line.addCommand(*workspace, "show", "A session as text", working(options, show, false)));
     CLI::App *finder = line.addCommand(*workspace, "search", "Find words in titles, prompts and answers",
                                        working(options, search, false));

@@ -1,7 +1,5 @@
 // A model made, uptrained as an adapter, opened and handed to a cluster, all from the command line.
-#include "cliprocess.h"
-
-#include <QTemporaryDir>
+#include "trainingfolder.h"
 
 using namespace lens::test;
 
@@ -11,15 +9,7 @@ class CliAdaptersTest : public QObject {
 private Q_SLOTS:
     void initTestCase()
     {
-        QByteArray text;
-        for (int i = 0; i < 400; ++i)
-            text += "Once upon a time there was a " + QByteArray(i % 3 ? "cat" : "dog") + " who liked to play.\n<|endoftext|>\n";
-        write("stories.txt", text);
-        write("config.json", R"({"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                 "num_key_value_heads": 2, "max_position_embeddings": 64, "tie_word_embeddings": true})");
-        const CliResult base = uptrain({"--from-scratch", path("config.json"), "--tokenizer",
-                                        QStringLiteral(SUPRALENS_TEST_DATA "/tokenizers/llama2c_tok512/tok512.bin"), "--steps", "4",
-                                        "--out", path("base")});
+        const CliResult base = uptrain(m_folder.fromScratch() + QStringList{"--steps", "4", "--out", path("base")});
         QVERIFY2(base.status == 0, base.text());
         const CliResult run = uptrain({path("base"), "--to", "supra", "--feature-map", "relu-per-head", "--gammas", "0.8,0.9,0.95,1",
                                        "--stage", "cross-entropy:adapter:steps=3:lr=1e-3:final=1e-4", "--lora-rank", "2",
@@ -113,23 +103,14 @@ private Q_SLOTS:
     }
 
 private:
-    QString path(const QString &name) const { return m_folder.filePath(name); }
-
-    void write(const QString &name, const QByteArray &content) const
-    {
-        QFile file(path(name));
-        if (file.open(QIODevice::WriteOnly))
-            file.write(content);
-    }
+    QString path(const QString &name) const { return m_folder.path(name); }
 
     CliResult uptrain(const QStringList &arguments) const
     {
-        return runCli(QStringList{"uptrain"} + arguments
-                      + QStringList{"--data", path("stories.txt"), "--cache", path("cache"), "--sequence-length", "48",
-                                    "--evaluation-tokens", "512", "--held-out", "0.1"});
+        return runCli(QStringList{"uptrain"} + arguments + m_folder.data());
     }
 
-    QTemporaryDir m_folder;
+    TrainingFolder m_folder;
     QString m_text;
 };
 

@@ -1,8 +1,7 @@
 // Training from the command line into a workspace: what the window would list.
-#include "cliprocess.h"
 #include "store/workspace.h"
+#include "trainingfolder.h"
 
-#include <QTemporaryDir>
 #include <csignal>
 
 using namespace lens;
@@ -12,16 +11,6 @@ class CliTrainingTest : public QObject {
     Q_OBJECT
 
 private Q_SLOTS:
-    void initTestCase()
-    {
-        QByteArray text;
-        for (int i = 0; i < 400; ++i)
-            text += "Once upon a time there was a " + QByteArray(i % 3 ? "cat" : "dog") + " who liked to play.\n<|endoftext|>\n";
-        write("stories.txt", text);
-        write("config.json", R"({"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-                                 "num_key_value_heads": 2, "max_position_embeddings": 64, "tie_word_embeddings": true})");
-    }
-
     void aRunIsInTheWorkspace()
     {
         const CliResult run = runCli(arguments("first", 6) + workspace("first.db"));
@@ -40,6 +29,22 @@ private Q_SLOTS:
         QCOMPARE(stored.metrics.layers.size(), std::size_t(4));
         QCOMPARE(stored.metrics.samples.size(), std::size_t(3)); // 0, 3, 6
         compareWithLog("first", stored.metrics);
+    }
+
+    void runsAreListed()
+    {
+        const CliResult run = runCli(arguments("listed", 6) + workspace("listed.db"));
+        QVERIFY2(run.status == 0, run.text());
+        const CliResult list = runCli({"workspace", path("listed.db"), "runs", "--json"});
+        QVERIFY2(list.status == 0, list.text());
+        const QJsonArray runs = list.json()["runs"].toArray();
+        QCOMPARE(runs.size(), 1);
+        QCOMPARE(runs[0].toObject()["folder"].toString(), path("listed"));
+        QCOMPARE(runs[0].toObject()["status"].toString(), "finished");
+        QCOMPARE(runs[0].toObject()["steps"].toInt(), 6);
+        QVERIFY(runs[0].toObject()["perplexity"].toDouble() > 1);
+        const CliResult table = runCli({"workspace", path("listed.db"), "runs"});
+        QVERIFY2(table.status == 0 && table.out.contains("6/6") && table.out.contains("finished"), table.text());
     }
 
     void aKilledRunGoesOnAsTheSame()
@@ -177,15 +182,8 @@ private:
         TrainingMetrics metrics; ///< of the first
     };
 
-    QString path(const QString &name) const { return m_folder.filePath(name); }
+    QString path(const QString &name) const { return m_folder.path(name); }
     QStringList workspace(const QString &name) const { return {"--workspace", path(name)}; }
-
-    void write(const QString &name, const QByteArray &content) const
-    {
-        QFile file(path(name));
-        if (file.open(QIODevice::WriteOnly))
-            file.write(content);
-    }
 
     QJsonObject recipeOf(const QString &out) const { return readJsonFile(path(out) + "/recipe.json"); }
 
@@ -197,11 +195,10 @@ private:
 
     QStringList arguments(const QString &out, int steps) const
     {
-        return {"uptrain", "--from-scratch", path("config.json"), "--tokenizer",
-                QStringLiteral(SUPRALENS_TEST_DATA "/tokenizers/llama2c_tok512/tok512.bin"), "--steps", QString::number(steps),
-                "--data", path("stories.txt"), "--cache", path("cache"), "--sequence-length", "48", "--evaluation-tokens", "512",
-                "--held-out", "0.1", "--evaluate-every", steps > 100 ? "50" : "2", "--sample-every", "3", "--sample-prompt", "Once",
-                "--sample-tokens", "4", "--checkpoint-every", "10", "--out", path(out)};
+        return QStringList{"uptrain", "--steps", QString::number(steps), "--evaluate-every", steps > 100 ? "50" : "2",
+                           "--sample-every", "3", "--sample-prompt", "Once", "--sample-tokens", "4", "--checkpoint-every", "10",
+                           "--out", path(out)}
+               + m_folder.fromScratch() + m_folder.data();
     }
 
     /// Opening it marks what was left running as interrupted, as the window does.
@@ -245,7 +242,7 @@ private:
         QCOMPARE(metrics.samples.size(), counted["sample"]);
     }
 
-    QTemporaryDir m_folder;
+    TrainingFolder m_folder;
 };
 
 QTEST_GUILESS_MAIN(CliTrainingTest)

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "checkpoint/safetensors.h"
+#include "engine/engine.h"
 #include "engine/modelfolders.h"
 #include "text/tokenizer.h"
 
@@ -39,6 +40,23 @@ inline std::vector<lens::TokenId> ids(const at::Tensor &tensor)
 inline std::string data(const std::string &path)
 {
     return (std::filesystem::path(SUPRALENS_TEST_DATA) / path).string();
+}
+
+inline lens::LoadOptions onCpu()
+{
+    lens::LoadOptions options;
+    options.device = "cpu";
+    options.dtype = "float32";
+    return options;
+}
+
+/// Ends the test program when there is no such model.
+inline lens::LoadedModelPtr load(const std::string &specification)
+{
+    const auto model = lens::loadModel(specification, onCpu());
+    if (!model)
+        qFatal("%s", toString(model.error()).c_str());
+    return *model;
 }
 
 /// Path of SmolLM2-135M-Instruct, or "" when it is not there.

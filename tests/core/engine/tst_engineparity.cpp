@@ -10,26 +10,12 @@
 #include <thread>
 
 using namespace lens;
+using fixtures::load;
+using fixtures::onCpu;
 
 namespace {
 
 using Ids = std::vector<TokenId>;
-
-LoadOptions onCpu()
-{
-    LoadOptions options;
-    options.device = "cpu";
-    options.dtype = "float32";
-    return options;
-}
-
-LoadedModelPtr load(const std::string &specification)
-{
-    auto model = loadModel(specification, onCpu());
-    if (!model)
-        qFatal("%s", toString(model.error()).c_str());
-    return *model;
-}
 
 std::string fixture(const std::string &name)
 {

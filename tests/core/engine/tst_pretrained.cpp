@@ -12,22 +12,12 @@
 #include <thread>
 
 using namespace lens;
+using fixtures::load;
 using nlohmann::json;
 
 namespace {
 
 using Ids = std::vector<TokenId>;
-
-LoadedModelPtr load(const std::string &path)
-{
-    LoadOptions options;
-    options.device = "cpu";
-    options.dtype = "float32";
-    const auto model = loadModel(path, options);
-    if (!model)
-        qFatal("%s", toString(model.error()).c_str());
-    return *model;
-}
 
 std::string readFile(const std::string &path)
 {

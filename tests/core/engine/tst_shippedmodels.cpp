@@ -10,6 +10,7 @@
 #include <filesystem>
 
 using namespace lens;
+using fixtures::load;
 
 namespace {
 
@@ -23,17 +24,6 @@ constexpr const char *story = "Once upon a time, there was a little girl named L
 constexpr const char *question = "Why is the sky blue?";
 constexpr const char *answer = "The sky appears blue because of a phenomenon called Rayleigh scattering. When sunlight enters the "
                                "Earth's atmosphere, it encounters tiny molecules of gases such as nitrogen and oxygen.";
-
-LoadedModelPtr load(const std::string &specification)
-{
-    LoadOptions options;
-    options.device = "cpu";
-    options.dtype = "float32";
-    const auto model = loadModel(specification, options);
-    if (!model)
-        qFatal("%s", toString(model.error()).c_str());
-    return *model;
-}
 
 /// Mean nats of every token after the first `given`.
 double meanNll(const LoadedModel &model, const std::vector<TokenId> &ids, std::size_t given = 1)
