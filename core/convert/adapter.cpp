@@ -246,7 +246,8 @@ Result<LanguageModelPtr> applyAdapter(const LanguageModel &base, const SupraAdap
         config.layers = adapter.config.layers;
         config.origin = adapter.config.origin;
         config.untrained = adapter.config.untrained;
-        auto adapted = Decoder::create(std::move(config), adaptedWeights(decoder->weights(), adapter), "adapter");
+        auto adapted = Decoder::create(std::move(config), adaptedWeights(*decoder, adapter), "adapter", WeightCheck::Full,
+                                       decoder->quantised());
         if (!adapted)
             return propagate(adapted);
         return LanguageModelPtr(*adapted);

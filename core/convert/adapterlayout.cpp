@@ -90,26 +90,37 @@ Result<void> checkAdapterTensors(const SupraAdapter &adapter, const std::string 
     return {};
 }
 
-NamedTensors adaptedWeights(const NamedTensors &base, const SupraAdapter &adapter)
+NamedTensors adaptedWeights(const Decoder &base, const SupraAdapter &adapter)
 {
     const c10::NoGradGuard noGrad;
-    NamedTensors weights = base, wide;
-    const at::TensorOptions options = base.at("embedding.weight").options();
+    NamedTensors weights = base.weights(), wide;
+    const at::TensorOptions options = at::TensorOptions().dtype(base.dtype()).device(base.device());
+    const auto isQuantised = [&](const std::string &name) { return base.quantised().contains(name); };
     const auto widened = [&](const std::string &name) -> at::Tensor & {
         return wide.try_emplace(name, weights.at(name).to(at::kFloat)).first->second;
     };
     const auto here = [&](const at::Tensor &tensor) { return tensor.to(options.device()); };
     for (const auto &[name, tensor] : adapter.tensors)
         if (name.ends_with(kA)) {
-            const std::string projection = without(name, kA);
-            at::Tensor &weight = widened(projection + std::string(kWeight));
-            const at::Tensor &b = adapter.tensors.at(projection + std::string(kB));
-            weight = weight + at::matmul(here(b), here(tensor)) * adapter.loraScale;
+            const std::string projection = without(name, kA), matrix = projection + std::string(kWeight);
+            const at::Tensor a = here(tensor), b = here(adapter.tensors.at(projection + std::string(kB))) * adapter.loraScale;
+            if (isQuantised(matrix)) {  // stays as it is, and the change beside it
+                wide[name] = a;
+                wide[projection + std::string(kB)] = b;
+            } else {
+                at::Tensor &weight = widened(matrix);
+                weight = weight + at::matmul(b, a);
+            }
         }
     for (const auto &[name, tensor] : adapter.tensors)
         if (name.ends_with(kScale)) {
-            at::Tensor &out = widened(without(name, kScale) + ".out.weight");
-            out = out * here(tensor).unsqueeze(0);
+            const std::string matrix = without(name, kScale) + ".out.weight";
+            if (isQuantised(matrix)) {
+                wide[name] = here(tensor);
+            } else {
+                at::Tensor &out = widened(matrix);
+                out = out * here(tensor).unsqueeze(0);
+            }
         }
     for (const auto &[name, tensor] : adapter.tensors)
         if (isFeatureMap(name))

@@ -159,7 +159,7 @@ Result<LanguageModelPtr> convert(const LanguageModel &source, const ConvertOptio
         if (auto possible = convertible(config, layers, options.gammas); !possible)
             return propagate(possible);
         NamedTensors weights = decoder->weights();
-        FeatureInitialiser initialiser(options, weights.at("embedding.weight").options());
+        FeatureInitialiser initialiser(options, at::TensorOptions().dtype(decoder->dtype()).device(decoder->device()));
         for (std::size_t i = 0; i < layers.size(); ++i) {
             if (stop.stop_requested())
                 return fail(ErrorCode::Cancelled, "the conversion was cancelled", "conversion");
@@ -174,7 +174,7 @@ Result<LanguageModelPtr> convert(const LanguageModel &source, const ConvertOptio
         }
         config.untrained = true;
         config.origin = "converted without training: " + toString(options);
-        auto converted = Decoder::create(std::move(config), std::move(weights), "conversion");
+        auto converted = Decoder::create(std::move(config), std::move(weights), "conversion", WeightCheck::Full, decoder->quantised());
         if (!converted)
             return propagate(converted);
         return LanguageModelPtr(*converted);

@@ -12,10 +12,10 @@ namespace lens {
 
 namespace {
 
-Result<const Decoder *> decoderOf(const LanguageModel &model)
+Result<std::shared_ptr<const Decoder>> decoderOf(const LanguageModel &model)
 {
     if (const auto *decoder = dynamic_cast<const Decoder *>(&model))
-        return decoder;
+        return decoder->expanded();
     return fail(ErrorCode::Unsupported, "only Llama, Mistral, open_lm models and their conversions can be saved", "export");
 }
 

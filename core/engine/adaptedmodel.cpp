@@ -133,6 +133,10 @@ std::uint64_t sharedBytes(const LanguageModel &base, const LanguageModel &adapte
         for (const auto &[name, weight] : before->weights())
             if (const auto kept = after->weights().find(name); kept != after->weights().end() && kept->second.is_same(weight))
                 bytes += weight.nbytes();
+    if (before && after)
+        for (const auto &[name, matrix] : before->quantised())
+            if (const auto kept = after->quantised().find(name); kept != after->quantised().end() && kept->second.blocks().is_same(matrix.blocks()))
+                bytes += matrix.bytes();
     return bytes;
 }
 

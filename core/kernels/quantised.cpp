@@ -6,13 +6,15 @@
 
 #include "kernels/number-inl.h"
 
+#include <algorithm>
 #include <cstring>
+#include <hwy/cache_control.h>
 #include <utility>
 
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
-// A block's bytes become whole vectors, so that a vector must not be longer than the shortest run of equal scales.
+// A block's bytes become whole vectors, so that a vector must not be longer than the shortest group of equal scales.
 using Lanes = hn::CappedTag<float, 16>;
 using Values = hn::Vec<Lanes>;
 using Integers = hn::Rebind<std::int32_t, Lanes>;
@@ -20,14 +22,24 @@ using Bits = hn::Rebind<std::uint32_t, Lanes>;
 using Bytes = const std::uint8_t *;
 
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Lanes()));
+constexpr std::int64_t kMostGroups = 128;   // whose scales are worked out at a time
+constexpr std::int64_t kMostColumns = 2048; // their columns
+constexpr std::int64_t kAhead = 1024;       // bytes of the file that are fetched before they are needed
 
-HWY_INLINE float half(Bytes at)
+HWY_INLINE std::uint16_t halfBits(Bytes at)
 {
     std::uint16_t bits;
     std::memcpy(&bits, at, sizeof(bits));
-    const hn::CappedTag<float, 4> wide;  // shorter conversions are emulated
-    const hn::Rebind<hwy::float16_t, decltype(wide)> narrow;
-    return hn::GetLane(hn::PromoteTo(wide, hn::BitCast(narrow, hn::Set(hn::RebindToUnsigned<decltype(narrow)>(), bits))));
+    return bits;
+}
+
+/// n float16 numbers as float32; reads and writes up to a vector beyond them.
+HWY_INLINE void widen(std::int64_t n, const std::uint16_t *halves, float *wide)
+{
+    const hn::CappedTag<float, 8> d;
+    const hn::Rebind<hwy::float16_t, decltype(d)> narrow;
+    for (std::int64_t i = 0; i < n; i += static_cast<std::int64_t>(hn::Lanes(d)))
+        hn::StoreU(hn::PromoteTo(d, hn::LoadU(narrow, reinterpret_cast<const hwy::float16_t *>(halves + i))), d, wide + i);
 }
 
 HWY_INLINE hn::Vec<Integers> integers(Bytes at)
@@ -35,22 +47,22 @@ HWY_INLINE hn::Vec<Integers> integers(Bytes at)
     return hn::PromoteTo(Integers(), hn::LoadU(hn::Rebind<std::uint8_t, Lanes>(), at));
 }
 
-HWY_INLINE Values low(Bytes at)
+HWY_INLINE hn::Vec<Integers> low(Bytes at)
 {
-    return hn::ConvertTo(Lanes(), hn::And(integers(at), hn::Set(Integers(), 15)));
+    return hn::And(integers(at), hn::Set(Integers(), 15));
 }
 
-HWY_INLINE Values high(Bytes at)
+HWY_INLINE hn::Vec<Integers> high(Bytes at)
 {
-    return hn::ConvertTo(Lanes(), hn::ShiftRight<4>(integers(at)));
+    return hn::ShiftRight<4>(integers(at));
 }
 
 /// 16 in lane i if bit (first + i) is set, else 0.
-HWY_INLINE Values fifths(std::uint32_t bits, std::int64_t first)
+HWY_INLINE hn::Vec<Integers> fifths(std::uint32_t bits, std::int64_t first)
 {
     const auto place = hn::Shl(hn::Set(Bits(), 1u), hn::Iota(Bits(), static_cast<std::uint32_t>(first)));
     const auto set = hn::Ne(hn::And(hn::Set(Bits(), bits), place), hn::Zero(Bits()));
-    return hn::IfThenElseZero(hn::RebindMask(Lanes(), set), hn::Set(Lanes(), 16.0f));
+    return hn::IfThenElseZero(hn::RebindMask(Integers(), set), hn::Set(Integers(), 16));
 }
 
 HWY_INLINE std::uint32_t word(Bytes at)
@@ -60,202 +72,269 @@ HWY_INLINE std::uint32_t word(Bytes at)
     return value;
 }
 
-/// Six-bit scale and minimum of group i (of 8) of a Q4_K or Q5_K block, times d and dmin.
-struct Group {
-    float scale, minimum;
+/// The scale and offset of each group of equal ones: a number is q * scale + offset.
+struct Groups {
+    HWY_ALIGN float scale[kMostGroups + 16];
+    HWY_ALIGN float offset[kMostGroups + 16];
+    HWY_ALIGN std::uint16_t first[kMostGroups + 16], second[kMostGroups + 16];  // float16 numbers of blocks
+};
 
-    HWY_INLINE Group(Bytes block, int i)
+/// Formats whose blocks are one group with a float16 scale, and perhaps a float16 offset behind it.
+template <std::int64_t bytes, int middle, bool hasOffset>
+struct Simple {
+    static constexpr std::int64_t kGroup = 32;
+    static constexpr bool kHasOffsets = hasOffset || middle != 0;
+
+    static HWY_INLINE void groups(std::int64_t blocks, Bytes row, Groups &groups)
     {
-        const Bytes packed = block + 4;
-        int s = packed[i] & 63, m = packed[i + 4] & 63;
-        if (i >= 4) {
-            s = (packed[i + 4] & 15) | (packed[i - 4] >> 6) << 4;
-            m = packed[i + 4] >> 4 | (packed[i] >> 6) << 4;
+        for (std::int64_t i = 0; i < blocks; ++i) {
+            groups.first[i] = halfBits(row + i * bytes);
+            if (hasOffset)
+                groups.second[i] = halfBits(row + i * bytes + 2);
         }
-        scale = half(block) * static_cast<float>(s);
-        minimum = half(block + 2) * static_cast<float>(m);
+        widen(blocks, groups.first, groups.scale);
+        if (hasOffset)
+            widen(blocks, groups.second, groups.offset);
+        else
+            for (std::int64_t i = 0; i < blocks; ++i)
+                groups.offset[i] = static_cast<float>(-middle) * groups.scale[i];
     }
 };
 
-/// Gives the numbers of one block to consume(index in the block, vector), each once.
+/// Gives the integers of one block to consume(index in the block, vector), each once.
 template <BlockFormat format>
 struct Block;
 
 template <>
-struct Block<BlockFormat::Q4_0> {
+struct Block<BlockFormat::Q4_0> : Simple<18, 8, false> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const Values d = hn::Set(Lanes(), half(block)), middle = hn::Set(Lanes(), 8.0f);
         for (std::int64_t i = 0; i < 16; i += kLanes) {
-            consume(i, hn::Mul(hn::Sub(low(block + 2 + i), middle), d));
-            consume(16 + i, hn::Mul(hn::Sub(high(block + 2 + i), middle), d));
+            consume(i, low(block + 2 + i));
+            consume(16 + i, high(block + 2 + i));
         }
     }
 };
 
 template <>
-struct Block<BlockFormat::Q4_1> {
+struct Block<BlockFormat::Q4_1> : Simple<20, 0, true> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const Values d = hn::Set(Lanes(), half(block)), m = hn::Set(Lanes(), half(block + 2));
         for (std::int64_t i = 0; i < 16; i += kLanes) {
-            consume(i, hn::MulAdd(low(block + 4 + i), d, m));
-            consume(16 + i, hn::MulAdd(high(block + 4 + i), d, m));
+            consume(i, low(block + 4 + i));
+            consume(16 + i, high(block + 4 + i));
         }
     }
 };
 
 template <>
-struct Block<BlockFormat::Q5_0> {
+struct Block<BlockFormat::Q5_0> : Simple<22, 16, false> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const Values d = hn::Set(Lanes(), half(block)), middle = hn::Set(Lanes(), 16.0f);
         const std::uint32_t bits = word(block + 2);
         for (std::int64_t i = 0; i < 16; i += kLanes) {
-            consume(i, hn::Mul(hn::Sub(hn::Add(low(block + 6 + i), fifths(bits, i)), middle), d));
-            consume(16 + i, hn::Mul(hn::Sub(hn::Add(high(block + 6 + i), fifths(bits, 16 + i)), middle), d));
+            consume(i, hn::Or(low(block + 6 + i), fifths(bits, i)));
+            consume(16 + i, hn::Or(high(block + 6 + i), fifths(bits, 16 + i)));
         }
     }
 };
 
 template <>
-struct Block<BlockFormat::Q5_1> {
+struct Block<BlockFormat::Q5_1> : Simple<24, 0, true> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const Values d = hn::Set(Lanes(), half(block)), m = hn::Set(Lanes(), half(block + 2));
         const std::uint32_t bits = word(block + 4);
         for (std::int64_t i = 0; i < 16; i += kLanes) {
-            consume(i, hn::MulAdd(hn::Add(low(block + 8 + i), fifths(bits, i)), d, m));
-            consume(16 + i, hn::MulAdd(hn::Add(high(block + 8 + i), fifths(bits, 16 + i)), d, m));
+            consume(i, hn::Or(low(block + 8 + i), fifths(bits, i)));
+            consume(16 + i, hn::Or(high(block + 8 + i), fifths(bits, 16 + i)));
         }
     }
 };
 
 template <>
-struct Block<BlockFormat::Q8_0> {
+struct Block<BlockFormat::Q8_0> : Simple<34, 0, false> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const Values d = hn::Set(Lanes(), half(block));
-        for (std::int64_t i = 0; i < 32; i += kLanes) {
-            const auto bytes = hn::LoadU(hn::Rebind<std::int8_t, Lanes>(), reinterpret_cast<const std::int8_t *>(block + 2 + i));
-            consume(i, hn::Mul(hn::ConvertTo(Lanes(), hn::PromoteTo(Integers(), bytes)), d));
-        }
+        for (std::int64_t i = 0; i < 32; i += kLanes)
+            consume(i, hn::PromoteTo(Integers(), hn::LoadU(hn::Rebind<std::int8_t, Lanes>(),
+                                                           reinterpret_cast<const std::int8_t *>(block + 2 + i))));
     }
 };
 
-template <>
-struct Block<BlockFormat::Q4_K> {
-    template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+/// Q4_K and Q5_K: eight groups with six-bit scales and minima, in units of two float16 numbers.
+template <std::int64_t bytes>
+struct Nested {
+    static constexpr std::int64_t kGroup = 32;
+    static constexpr bool kHasOffsets = true;
+
+    static HWY_INLINE void groups(std::int64_t blocks, Bytes row, Groups &groups)
     {
-        for (int g = 0; g < 4; ++g) {
-            const Group first(block, 2 * g), second(block, 2 * g + 1);
-            const Bytes quants = block + 16 + 32 * g;
-            for (std::int64_t i = 0; i < 32; i += kLanes) {
-                consume(64 * g + i, hn::MulSub(low(quants + i), hn::Set(Lanes(), first.scale), hn::Set(Lanes(), first.minimum)));
-                consume(64 * g + 32 + i, hn::MulSub(high(quants + i), hn::Set(Lanes(), second.scale), hn::Set(Lanes(), second.minimum)));
+        HWY_ALIGN float d[kMostGroups / 8 + 16], least[kMostGroups / 8 + 16];
+        for (std::int64_t i = 0; i < blocks; ++i) {
+            groups.first[i] = halfBits(row + i * bytes);
+            groups.second[i] = halfBits(row + i * bytes + 2);
+        }
+        widen(blocks, groups.first, d);
+        widen(blocks, groups.second, least);
+        for (std::int64_t i = 0; i < blocks; ++i) {
+            const Bytes packed = row + i * bytes + 4;
+            for (int g = 0; g < 8; ++g) {
+                const int s = g < 4 ? packed[g] & 63 : (packed[g + 4] & 15) | (packed[g - 4] >> 6) << 4;
+                const int m = g < 4 ? packed[g + 4] & 63 : packed[g + 4] >> 4 | (packed[g] >> 6) << 4;
+                groups.scale[8 * i + g] = d[i] * static_cast<float>(s);
+                groups.offset[8 * i + g] = -least[i] * static_cast<float>(m);
             }
         }
     }
 };
 
 template <>
-struct Block<BlockFormat::Q5_K> {
+struct Block<BlockFormat::Q4_K> : Nested<144> {
     template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        for (int g = 0; g < 4; ++g) {
-            const Group first(block, 2 * g), second(block, 2 * g + 1);
-            const Bytes quants = block + 48 + 32 * g;
+        for (int g = 0; g < 4; ++g)
             for (std::int64_t i = 0; i < 32; i += kLanes) {
-                consume(64 * g + i, hn::MulSub(hn::Add(low(quants + i), fifth(block, 2 * g, i)), hn::Set(Lanes(), first.scale),
-                                               hn::Set(Lanes(), first.minimum)));
-                consume(64 * g + 32 + i, hn::MulSub(hn::Add(high(quants + i), fifth(block, 2 * g + 1, i)),
-                                                    hn::Set(Lanes(), second.scale), hn::Set(Lanes(), second.minimum)));
+                consume(64 * g + i, low(block + 16 + 32 * g + i));
+                consume(64 * g + 32 + i, high(block + 16 + 32 * g + i));
             }
-        }
+    }
+};
+
+template <>
+struct Block<BlockFormat::Q5_K> : Nested<176> {
+    template <class Consume>
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
+    {
+        for (int g = 0; g < 4; ++g)
+            for (std::int64_t i = 0; i < 32; i += kLanes) {
+                consume(64 * g + i, hn::Or(low(block + 48 + 32 * g + i), fifth(block, 2 * g, i)));
+                consume(64 * g + 32 + i, hn::Or(high(block + 48 + 32 * g + i), fifth(block, 2 * g + 1, i)));
+            }
     }
 
 private:
     /// Of elements i, i + 1, ... of a group: bit `group` of a byte each.
-    static HWY_INLINE Values fifth(Bytes block, int group, std::int64_t i)
+    static HWY_INLINE hn::Vec<Integers> fifth(Bytes block, int group, std::int64_t i)
     {
         const auto bit = hn::And(integers(block + 16 + i), hn::Set(Integers(), 1 << group));
-        return hn::IfThenElseZero(hn::RebindMask(Lanes(), hn::Ne(bit, hn::Zero(Integers()))), hn::Set(Lanes(), 16.0f));
+        return hn::IfThenElseZero(hn::Ne(bit, hn::Zero(Integers())), hn::Set(Integers(), 16));
     }
 };
 
 template <>
 struct Block<BlockFormat::Q6_K> {
-    template <class Consume>
-    static HWY_INLINE void unpack(Bytes block, const Consume &consume)
+    static constexpr std::int64_t kGroup = 16;
+    static constexpr bool kHasOffsets = true;
+
+    static HWY_INLINE void groups(std::int64_t blocks, Bytes row, Groups &groups)
     {
-        const float d = half(block + 208);
-        for (int n = 0; n < 2; ++n) {
-            const Bytes lows = block + 64 * n, highs = block + 128 + 32 * n, scales = block + 192 + 8 * n;
-            for (std::int64_t i = 0; i < 32; i += kLanes) {
-                const auto upper = integers(highs + i), first = integers(lows + i), second = integers(lows + 32 + i);
-                const auto four = hn::Set(Integers(), 15), two = hn::Set(Integers(), 3);
-                const auto joined = [&](auto quarter, auto bits) HWY_ATTR {
-                    return hn::Or(quarter, hn::ShiftLeft<4>(hn::And(bits, two)));
-                };
-                emit(n, 0, i, d, scales, joined(hn::And(first, four), upper), consume);
-                emit(n, 1, i, d, scales, joined(hn::And(second, four), hn::ShiftRight<2>(upper)), consume);
-                emit(n, 2, i, d, scales, joined(hn::ShiftRight<4>(first), hn::ShiftRight<4>(upper)), consume);
-                emit(n, 3, i, d, scales, joined(hn::ShiftRight<4>(second), hn::ShiftRight<6>(upper)), consume);
+        HWY_ALIGN float d[kMostGroups / 16 + 16];
+        for (std::int64_t i = 0; i < blocks; ++i)
+            groups.first[i] = halfBits(row + i * 210 + 208);
+        widen(blocks, groups.first, d);
+        for (std::int64_t i = 0; i < blocks; ++i)
+            for (int g = 0; g < 16; ++g) {
+                groups.scale[16 * i + g] = d[i] * static_cast<float>(static_cast<std::int8_t>(row[i * 210 + 192 + g]));
+                groups.offset[16 * i + g] = -32 * groups.scale[16 * i + g];
             }
-        }
     }
 
-private:
     template <class Consume>
-    static HWY_INLINE void emit(int n, int part, std::int64_t i, float d, Bytes scales, hn::Vec<Integers> quants, const Consume &consume)
+    static HWY_INLINE void quants(Bytes block, const Consume &consume)
     {
-        const auto scale = d * static_cast<float>(static_cast<std::int8_t>(scales[2 * part + i / 16]));
-        const Values centred = hn::ConvertTo(Lanes(), hn::Sub(quants, hn::Set(Integers(), 32)));
-        consume(128 * n + 32 * part + i, hn::Mul(hn::Set(Lanes(), scale), centred));
+        const auto four = hn::Set(Integers(), 15), two = hn::Set(Integers(), 3);
+        for (int n = 0; n < 2; ++n)
+            for (std::int64_t i = 0; i < 32; i += kLanes) {
+                const auto first = integers(block + 64 * n + i), second = integers(block + 64 * n + 32 + i);
+                const auto upper = integers(block + 128 + 32 * n + i);
+                const std::int64_t at = 128 * n + i;
+                consume(at, hn::Or(hn::And(first, four), hn::ShiftLeft<4>(hn::And(upper, two))));
+                consume(at + 32, hn::Or(hn::And(second, four), hn::ShiftLeft<4>(hn::And(hn::ShiftRight<2>(upper), two))));
+                consume(at + 64, hn::Or(hn::ShiftRight<4>(first), hn::ShiftLeft<4>(hn::And(hn::ShiftRight<4>(upper), two))));
+                consume(at + 96, hn::Or(hn::ShiftRight<4>(second), hn::ShiftLeft<4>(hn::ShiftRight<6>(upper))));
+            }
     }
 };
 
+/// Some blocks of a row, few enough for Groups.
 template <BlockFormat format>
-HWY_INLINE float rowProduct(Bytes row, std::int64_t columns, const float *x)
+constexpr std::int64_t kBlocksAtATime = kMostGroups * Block<format>::kGroup / blockElements(format) < kMostColumns / blockElements(format)
+                                            ? kMostGroups * Block<format>::kGroup / blockElements(format)
+                                            : kMostColumns / blockElements(format);
+
+/// sum_g scale_g (q . x)_g of some blocks, with what the offsets add: offset_g (sum of x in g).
+template <BlockFormat format>
+HWY_INLINE float productOfBlocks(std::int64_t blocks, Bytes row, const float *x, const float *sums, Groups &groups)
 {
-    // Four sums, so that one need not wait for the other.
-    Values a = hn::Zero(Lanes()), b = a, c = a, d = a;
-    for (std::int64_t column = 0; column < columns; column += blockElements(format), row += blockBytes(format), x += blockElements(format))
-        Block<format>::unpack(row, [&](std::int64_t i, Values w) HWY_ATTR {
-            const Values some = hn::LoadU(Lanes(), x + i);
-            switch (i / kLanes % 4) {
-            case 0: a = hn::MulAdd(w, some, a); break;
-            case 1: b = hn::MulAdd(w, some, b); break;
-            case 2: c = hn::MulAdd(w, some, c); break;
-            default: d = hn::MulAdd(w, some, d); break;
-            }
+    using B = Block<format>;
+    B::groups(blocks, row, groups);
+    Values a = hn::Zero(Lanes()), b = a;
+    for (std::int64_t block = 0; block < blocks; ++block) {
+        const Bytes bytes = row + block * blockBytes(format);
+        const float *input = x + block * blockElements(format);
+        const float *scale = groups.scale + block * (blockElements(format) / B::kGroup);
+        hwy::Prefetch(bytes + kAhead);
+        B::quants(bytes, [&](std::int64_t i, hn::Vec<Integers> q) HWY_ATTR {
+            const Values term = hn::Mul(hn::ConvertTo(Lanes(), q), hn::LoadU(Lanes(), input + i));
+            Values &sum = i / kLanes % 2 == 0 ? a : b;
+            sum = hn::MulAdd(hn::Set(Lanes(), scale[i / B::kGroup]), term, sum);
         });
-    return hn::GetLane(hn::SumOfLanes(Lanes(), hn::Add(hn::Add(a, b), hn::Add(c, d))));
+    }
+    Sum offsets;
+    sweep(!B::kHasOffsets ? 0 : blocks * (blockElements(format) / B::kGroup), [&](auto d, std::int64_t g) HWY_ATTR {
+        offsets.add(d, hn::Mul(hn::LoadU(d, groups.offset + g), hn::LoadU(d, sums + g)));
+    });
+    return hn::GetLane(hn::SumOfLanes(Lanes(), hn::Add(a, b))) + offsets.total();
 }
 
 template <BlockFormat format>
 HWY_INLINE void productOf(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const float *x, float *y)
 {
-    const std::int64_t rowBytes = W.rowBytes();
-    auto row = reinterpret_cast<Bytes>(W.blocks) + first * rowBytes;
-    for (std::int64_t i = 0; i < rows; ++i, row += rowBytes)
-        y[i] = rowProduct<format>(row, W.columns, x);
+    constexpr std::int64_t elements = blockElements(format), group = Block<format>::kGroup, most = kBlocksAtATime<format>;
+    Groups groups;
+    HWY_ALIGN float sums[kMostGroups];
+    std::fill(y, y + rows, 0.0f);
+    const std::int64_t blocks = W.columns / elements, rowBytes = W.rowBytes();
+    for (std::int64_t begin = 0; begin < blocks; begin += most) {
+        const std::int64_t some = HWY_MIN(most, blocks - begin);
+        const float *input = x + begin * elements;
+        for (std::int64_t g = 0; g < some * elements / group && Block<format>::kHasOffsets; ++g) {
+            Sum sum;
+            sweep(group, [&](auto d, std::int64_t i) HWY_ATTR { sum.add(d, hn::LoadU(d, input + g * group + i)); });
+            sums[g] = sum.total();
+        }
+        auto row = reinterpret_cast<Bytes>(W.blocks) + first * rowBytes + begin * blockBytes(format);
+        for (std::int64_t i = 0; i < rows; ++i, row += rowBytes)
+            y[i] += productOfBlocks<format>(some, row, input, sums, groups);
+    }
 }
 
 template <BlockFormat format, class T>
 HWY_INLINE void unpackOf(const BlockMatrix &W, std::int64_t first, std::int64_t rows, T *values)
 {
-    auto row = reinterpret_cast<Bytes>(W.blocks) + first * W.rowBytes();
-    const std::int64_t blocks = rows * (W.columns / blockElements(format));
-    for (std::int64_t i = 0; i < blocks; ++i, row += blockBytes(format), values += blockElements(format))
-        Block<format>::unpack(row, [&](std::int64_t j, Values w) HWY_ATTR { store(Lanes(), w, values + j); });
+    constexpr std::int64_t elements = blockElements(format), most = kBlocksAtATime<format>;
+    using B = Block<format>;
+    Groups groups;
+    const std::int64_t blocks = rows * (W.columns / elements);
+    auto block = reinterpret_cast<Bytes>(W.blocks) + first * W.rowBytes();
+    for (std::int64_t begin = 0; begin < blocks; begin += most) {
+        const std::int64_t some = HWY_MIN(most, blocks - begin);
+        B::groups(some, block, groups);
+        for (std::int64_t i = 0; i < some; ++i, block += blockBytes(format), values += elements) {
+            const std::int64_t of = i * (elements / B::kGroup);
+            B::quants(block, [&](std::int64_t j, hn::Vec<Integers> q) HWY_ATTR {
+                const std::int64_t g = of + j / B::kGroup;
+                store(Lanes(), hn::MulAdd(hn::ConvertTo(Lanes(), q), hn::Set(Lanes(), groups.scale[g]), hn::Set(Lanes(), groups.offset[g])),
+                      values + j);
+            });
+        }
+    }
 }
 
 /// f(BlockFormat as a constant).

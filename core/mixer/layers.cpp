@@ -149,10 +149,16 @@ public:
 
 at::Tensor Projection::operator()(const at::Tensor &x) const
 {
-    if (!lowRankA.defined())
+    if (!blocks && !lowRankA.defined())
         return bias.defined() ? at::linear(x, weight, bias) : at::linear(x, weight);
-    const at::Tensor y = isRecorded({x, lowRankA, lowRankB}) ? at::Tensor(TrainedLowRank::apply(x, weight, lowRankA, lowRankB))
-                                                            : at::linear(x, weight) + at::linear(at::linear(x, lowRankA), lowRankB);
+    at::Tensor y;
+    if (!blocks && isRecorded({x, lowRankA, lowRankB})) {
+        y = TrainedLowRank::apply(x, weight, lowRankA, lowRankB);
+    } else {
+        y = blocks ? blocks->linear(x) : at::linear(x, weight);
+        if (lowRankA.defined())
+            y = y + at::linear(at::linear(x, lowRankA), lowRankB);
+    }
     return bias.defined() ? y + bias : y;
 }
 

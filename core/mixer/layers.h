@@ -1,6 +1,8 @@
 // Small immutable building blocks of every model: projections and norms.
 #pragma once
 
+#include "tensor/quantisedweight.h"
+
 #include <ATen/ATen.h>
 
 namespace lens {
@@ -11,6 +13,7 @@ struct Projection {
     at::Tensor weight;
     at::Tensor bias;
     at::Tensor lowRankA{}, lowRankB{};
+    std::optional<QuantisedWeight> blocks{};  ///< W, where `weight` is undefined: for float32 x
 
     at::Tensor operator()(const at::Tensor &x) const;
 };

@@ -22,8 +22,8 @@ at::Tensor logGammaOf(const MixerConfig &config, const at::Device &device)
 LinearMixer::LinearMixer(const MixerConfig &config, ProjectionSet projections, FeatureMap queryMap, FeatureMap keyMap,
                          at::Tensor logDecay)
     : m_config(config), m_projections(std::move(projections)), m_queryMap(std::move(queryMap)), m_keyMap(std::move(keyMap)),
-      m_rope(config.rope, m_projections.q.weight.device()),
-      m_logGamma(logDecay.defined() ? std::move(logDecay) : logGammaOf(config, m_projections.q.weight.device())),
+      m_rope(config.rope, m_projections.options.device()),
+      m_logGamma(logDecay.defined() ? std::move(logDecay) : logGammaOf(config, m_projections.options.device())),
       m_keyScale(1.0 / std::sqrt(static_cast<double>(config.keyDim)))
 {
 }
@@ -31,7 +31,7 @@ LinearMixer::LinearMixer(const MixerConfig &config, ProjectionSet projections, F
 std::unique_ptr<SequenceState> LinearMixer::initialState(std::int64_t batch) const
 {
     return std::make_unique<RecurrentState>(batch, m_config.heads, m_config.keyDim, m_config.valueDim,
-                                            m_config.normalises(), m_projections.q.weight.device());
+                                            m_config.normalises(), m_projections.options.device());
 }
 
 std::pair<at::Tensor, at::Tensor> LinearMixer::features(const at::Tensor &x, const MixerCall &call) const

@@ -9,8 +9,7 @@ struct ProjectionSet {
     Projection q, k, v, out;
     Norm qNorm, kNorm;  ///< used only with MixerConfig::queryKeyNorm
     at::Tensor scale;   ///< [H*dv], linear mixers: multiplies the mixed heads before `out`; may be undefined
-
-    at::TensorOptions options() const { return q.weight.options(); }
+    at::TensorOptions options;  ///< dtype and device of what goes in and comes out
 };
 
 /// [B,T,K,d] -> [B,T,H,d], kv head h / (H/K) for query head h.

@@ -8,14 +8,14 @@
 namespace lens {
 
 SoftmaxMixer::SoftmaxMixer(const MixerConfig &config, ProjectionSet projections)
-    : m_config(config), m_projections(std::move(projections)), m_rope(config.rope, m_projections.q.weight.device()),
+    : m_config(config), m_projections(std::move(projections)), m_rope(config.rope, m_projections.options.device()),
       m_scale(1.0 / std::sqrt(static_cast<double>(config.inputDim)))
 {
 }
 
 std::unique_ptr<SequenceState> SoftmaxMixer::initialState(std::int64_t batch) const
 {
-    return std::make_unique<KvCache>(batch, m_config.kvHeads, m_config.inputDim, m_config.valueDim, m_projections.options());
+    return std::make_unique<KvCache>(batch, m_config.kvHeads, m_config.inputDim, m_config.valueDim, m_projections.options);
 }
 
 at::Tensor SoftmaxMixer::forward(const at::Tensor &x, SequenceState &state, const MixerCall &call) const

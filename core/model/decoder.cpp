@@ -63,18 +63,28 @@ void addMixer(Shapes &shapes, const std::string &name, const MixerConfig &mixer,
         addFeatureMap(shapes, name + ".feature_map_k", mixer, mixer.kvHeads);
 }
 
-Result<void> checkLowRank(const NamedTensors &weights, const std::string &where)
+/// Of a weight, as tensor or in blocks; empty where there is none.
+Shape shapeOf(const std::string &name, const NamedTensors &weights, const QuantisedWeights &quantised)
+{
+    if (const auto found = weights.find(name); found != weights.end())
+        return found->second.sizes().vec();
+    const auto blocks = quantised.find(name);
+    return blocks == quantised.end() ? Shape() : Shape{blocks->second.rows(), blocks->second.columns()};
+}
+
+Result<void> checkLowRank(const NamedTensors &weights, const QuantisedWeights &quantised, const std::string &where)
 {
     for (const auto &[name, a] : weights) {
         if (!name.ends_with(".lora_a"))
             continue;
         const std::string projection = name.substr(0, name.size() - std::string_view(".lora_a").size());
-        const auto weight = weights.find(projection + ".weight"), b = weights.find(projection + ".lora_b");
-        if (weight == weights.end() || b == weights.end() || a.dim() != 2)
+        const Shape weight = shapeOf(projection + ".weight", weights, quantised);
+        const auto b = weights.find(projection + ".lora_b");
+        if (weight.size() != 2 || b == weights.end() || a.dim() != 2)
             return fail(ErrorCode::Mismatch, "a low-rank change needs a projection and two factors", where + ", " + projection);
-        if (auto fits = checkShape(a.sizes().vec(), {a.size(0), weight->second.size(1)}, where + ", " + name); !fits)
+        if (auto fits = checkShape(a.sizes().vec(), {a.size(0), weight[1]}, where + ", " + name); !fits)
             return fits;
-        if (auto fits = checkShape(b->second.sizes().vec(), {weight->second.size(0), a.size(0)}, where + ", " + b->first); !fits)
+        if (auto fits = checkShape(b->second.sizes().vec(), {weight[0], a.size(0)}, where + ", " + b->first); !fits)
             return fits;
     }
     return {};
@@ -97,27 +107,47 @@ Result<void> checkLearned(const DecoderConfig &config, const NamedTensors &weigh
                 return fits;
         }
     }
-    return checkLowRank(weights, where);
+    return {};
 }
 
-Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const std::string &where, WeightCheck check)
+Result<void> checkQuantised(const NamedTensors &weights, const QuantisedWeights &quantised, const std::string &where, WeightCheck check)
+{
+    for (const auto &[name, tensor] : weights)
+        if (!quantised.empty() && (!tensor.is_cpu() || tensor.scalar_type() != at::kFloat))
+            return fail(ErrorCode::Mismatch, "beside quantised weights the others are float32 on the CPU", where + ", " + name);
+    for (const auto &[name, matrix] : quantised) {
+        if (check == WeightCheck::ShapesOnly)
+            continue;
+        // The sums of rows, which a single number that is none would spoil.
+        if (auto finite = checkFinite(matrix.linear(at::ones({matrix.columns()})), where + ", " + name); !finite)
+            return finite;
+    }
+    return {};
+}
+
+Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weights, const QuantisedWeights &quantised,
+                          const std::string &where, WeightCheck check)
 {
     for (const auto &[name, shape] : requiredTensors(config)) {
-        const auto found = weights.find(name);
-        if (found == weights.end())
+        const Shape is = shapeOf(name, weights, quantised);
+        if (is.empty())
             return fail(ErrorCode::Mismatch, "the tensor is missing", where + ", " + name);
-        if (auto fits = checkShape(found->second.sizes().vec(), shape, where + ", " + name); !fits)
+        if (auto fits = checkShape(is, shape, where + ", " + name); !fits)
             return fits;
     }
+    if (auto fit = checkQuantised(weights, quantised, where, check); !fit)
+        return fit;
     for (const auto &[name, tensor] : weights) {
-        const auto weight = name.ends_with(".bias") ? weights.find(name.substr(0, name.size() - 4) + "weight") : weights.end();
-        if (weight != weights.end() && (tensor.dim() == 0 || tensor.size(0) != weight->second.size(0)))
-            return checkShape(tensor.sizes().vec(), {weight->second.size(0)}, where + ", " + name);
+        const Shape weight = name.ends_with(".bias") ? shapeOf(name.substr(0, name.size() - 4) + "weight", weights, quantised) : Shape();
+        if (!weight.empty() && (tensor.dim() == 0 || tensor.size(0) != weight[0]))
+            return checkShape(tensor.sizes().vec(), {weight[0]}, where + ", " + name);
         if (check == WeightCheck::ShapesOnly)
             continue;
         if (auto finite = checkFinite(tensor, where + ", " + name); !finite)
             return finite;
     }
+    if (auto fit = checkLowRank(weights, quantised, where); !fit)
+        return fit;
     return checkLearned(config, weights, where);
 }
 
@@ -139,93 +169,161 @@ struct Decoder::Block {
     at::Tensor forward(at::Tensor x, SequenceState &state, const MixerCall &call) const;
 };
 
+namespace {
+
+/// Finds weights by their names, and makes of them what they belong to.
+class WeightSet {
+public:
+    WeightSet(const NamedTensors &weights, const QuantisedWeights &quantised) : m_weights(weights), m_quantised(quantised) {}
+
+    at::Tensor get(const std::string &name) const;
+    std::optional<QuantisedWeight> blocks(const std::string &name) const;
+    at::TensorOptions options() const;
+    Projection projection(const std::string &name) const;
+    Norm norm(const std::string &name, const NormConfig &config) const;
+    FeatureMap featureMap(const std::string &name, const MixerConfig &config) const;
+    std::unique_ptr<const SequenceMixer> mixer(const std::string &name, const MixerConfig &config) const;
+
+private:
+    const NamedTensors &m_weights;
+    const QuantisedWeights &m_quantised;
+};
+
+} // namespace
+
 struct Decoder::Parts {
-    at::Tensor embedding;
+    at::TensorOptions options;
+    Projection embedding;  // its rows are looked up; the output's matrix where they are tied
     Norm embeddingNorm, norm;
     std::vector<Block> blocks;
     Projection output;
 
-    Parts(const DecoderConfig &config, const NamedTensors &weights);
+    Parts(const DecoderConfig &config, const WeightSet &weights);
 
-private:
-    static at::Tensor get(const NamedTensors &weights, const std::string &name);
-    static Projection projection(const NamedTensors &weights, const std::string &name);
-    static Norm makeNorm(const NamedTensors &weights, const std::string &name, const NormConfig &config);
-    static FeatureMap featureMap(const NamedTensors &weights, const std::string &name, const MixerConfig &config);
-    static std::unique_ptr<const SequenceMixer> makeMixer(const NamedTensors &weights, const std::string &name,
-                                                          const MixerConfig &config);
+    at::Tensor embed(const at::Tensor &tokens) const;
 };
 
-Decoder::Parts::Parts(const DecoderConfig &config, const NamedTensors &weights)
-    : embedding(get(weights, "embedding.weight")), norm(makeNorm(weights, "norm", config.norm))
+Decoder::Parts::Parts(const DecoderConfig &config, const WeightSet &weights)
+    : options(weights.options()), embedding(weights.projection("embedding")), norm(weights.norm("norm", config.norm))
 {
     if (config.embeddingNorm)
-        embeddingNorm = makeNorm(weights, "embedding_norm", config.norm);
-    output.weight = config.tiedEmbeddings ? embedding : get(weights, "output.weight");
+        embeddingNorm = weights.norm("embedding_norm", config.norm);
+    output = config.tiedEmbeddings ? embedding : weights.projection("output");
     for (std::size_t i = 0; i < config.layers.size(); ++i) {
         const std::string name = "layers." + std::to_string(i);
-        blocks.push_back({makeNorm(weights, name + ".mixer_norm", config.norm),
-                          makeNorm(weights, name + ".ffn_norm", config.norm),
-                          makeMixer(weights, name + ".mixer", config.layers[i]),
-                          FeedForward{config.feedForward.kind, projection(weights, name + ".ffn.gate"),
-                                      projection(weights, name + ".ffn.up"), projection(weights, name + ".ffn.down")}});
+        blocks.push_back({weights.norm(name + ".mixer_norm", config.norm), weights.norm(name + ".ffn_norm", config.norm),
+                          weights.mixer(name + ".mixer", config.layers[i]),
+                          FeedForward{config.feedForward.kind, weights.projection(name + ".ffn.gate"),
+                                      weights.projection(name + ".ffn.up"), weights.projection(name + ".ffn.down")}});
     }
 }
 
-at::Tensor Decoder::Parts::get(const NamedTensors &weights, const std::string &name)
+at::Tensor Decoder::Parts::embed(const at::Tensor &tokens) const
 {
-    const auto found = weights.find(name);
-    return found == weights.end() ? at::Tensor() : found->second;
+    if (embedding.blocks)
+        return embedding.blocks->rowsAt(tokens);
+    // The first has the faster backward pass, the second a meta form.
+    return isRecorded({embedding.weight}) ? at::embedding(embedding.weight, tokens) : embedding.weight.index({tokens});
 }
 
-Projection Decoder::Parts::projection(const NamedTensors &weights, const std::string &name)
+at::Tensor WeightSet::get(const std::string &name) const
 {
-    return {get(weights, name + ".weight"), get(weights, name + ".bias"), get(weights, name + ".lora_a"),
-            get(weights, name + ".lora_b")};
+    const auto found = m_weights.find(name);
+    return found == m_weights.end() ? at::Tensor() : found->second;
 }
 
-Norm Decoder::Parts::makeNorm(const NamedTensors &weights, const std::string &name, const NormConfig &config)
+std::optional<QuantisedWeight> WeightSet::blocks(const std::string &name) const
 {
-    return {config, get(weights, name + ".weight"), get(weights, name + ".bias")};
+    const auto found = m_quantised.find(name);
+    return found == m_quantised.end() ? std::nullopt : std::optional(found->second);
 }
 
-FeatureMap Decoder::Parts::featureMap(const NamedTensors &weights, const std::string &name, const MixerConfig &config)
+at::TensorOptions WeightSet::options() const
 {
-    return {config.features, config.featureFloor, get(weights, name + ".weight"), get(weights, name + ".bias")};
+    const at::Tensor embedding = get("embedding.weight");
+    return embedding.defined() ? embedding.options() : at::TensorOptions().dtype(at::kFloat);
 }
 
-std::unique_ptr<const SequenceMixer> Decoder::Parts::makeMixer(const NamedTensors &weights, const std::string &name,
-                                                               const MixerConfig &config)
+Projection WeightSet::projection(const std::string &name) const
 {
-    ProjectionSet projections{projection(weights, name + ".q"), projection(weights, name + ".k"),
-                              projection(weights, name + ".v"), projection(weights, name + ".out"),
-                              makeNorm(weights, name + ".q_norm", config.queryKeyNormConfig),
-                              makeNorm(weights, name + ".k_norm", config.queryKeyNormConfig),
-                              get(weights, name + ".scale")};
+    return {get(name + ".weight"), get(name + ".bias"), get(name + ".lora_a"), get(name + ".lora_b"), blocks(name + ".weight")};
+}
+
+Norm WeightSet::norm(const std::string &name, const NormConfig &config) const
+{
+    return {config, get(name + ".weight"), get(name + ".bias")};
+}
+
+FeatureMap WeightSet::featureMap(const std::string &name, const MixerConfig &config) const
+{
+    return {config.features, config.featureFloor, get(name + ".weight"), get(name + ".bias")};
+}
+
+std::unique_ptr<const SequenceMixer> WeightSet::mixer(const std::string &name, const MixerConfig &config) const
+{
+    ProjectionSet projections{projection(name + ".q"), projection(name + ".k"), projection(name + ".v"), projection(name + ".out"),
+                              norm(name + ".q_norm", config.queryKeyNormConfig), norm(name + ".k_norm", config.queryKeyNormConfig),
+                              get(name + ".scale"), options()};
     if (!config.isLinear())
         return std::make_unique<SoftmaxMixer>(config, std::move(projections));
-    return std::make_unique<LinearMixer>(
-        config, std::move(projections), featureMap(weights, name + ".feature_map", config),
-        featureMap(weights, name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config),
-        get(weights, name + ".log_decay"));
+    return std::make_unique<LinearMixer>(config, std::move(projections), featureMap(name + ".feature_map", config),
+                                         featureMap(name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config),
+                                         get(name + ".log_decay"));
 }
 
 Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, NamedTensors weights, const std::string &where,
-                                                       WeightCheck check)
+                                                       WeightCheck check, QuantisedWeights quantised)
 {
     return guarded(where, [&]() -> Result<std::shared_ptr<const Decoder>> {
         if (auto valid = validate(config, where); !valid)
             return propagate(valid);
-        if (auto complete = checkWeights(config, weights, where, check); !complete)
+        if (auto complete = checkWeights(config, weights, quantised, where, check); !complete)
             return propagate(complete);
-        auto parts = std::make_unique<Parts>(config, weights);
-        return std::shared_ptr<const Decoder>(new Decoder(std::move(config), std::move(weights), std::move(parts)));
+        auto parts = std::make_unique<Parts>(config, WeightSet(weights, quantised));
+        return std::shared_ptr<const Decoder>(
+            new Decoder(std::move(config), std::move(weights), std::move(quantised), std::move(parts)));
     });
 }
 
-Decoder::Decoder(DecoderConfig config, NamedTensors weights, std::unique_ptr<Parts> parts)
-    : m_config(std::move(config)), m_weights(std::move(weights)), m_parts(std::move(parts))
+Decoder::Decoder(DecoderConfig config, NamedTensors weights, QuantisedWeights quantised, std::unique_ptr<Parts> parts)
+    : m_config(std::move(config)), m_weights(std::move(weights)), m_quantised(std::move(quantised)), m_parts(std::move(parts))
 {
+}
+
+namespace {
+
+/// What stands beside a matrix that cannot be changed becomes part of it.
+void mergeChanges(NamedTensors &weights)
+{
+    for (auto &[name, weight] : weights) {
+        const std::string projection = name.substr(0, name.rfind('.'));
+        const auto a = weights.find(projection + ".lora_a"), b = weights.find(projection + ".lora_b");
+        const auto scale = projection.ends_with(".out") ? weights.find(projection.substr(0, projection.size() - 4) + ".scale") : weights.end();
+        if (!name.ends_with(".weight"))
+            continue;
+        if (a != weights.end())
+            weight = weight + at::matmul(b->second, a->second);
+        if (scale != weights.end())
+            weight = weight * scale->second;
+    }
+    std::erase_if(weights, [](const auto &weight) {
+        return weight.first.ends_with(".lora_a") || weight.first.ends_with(".lora_b") || weight.first.ends_with(".mixer.scale");
+    });
+}
+
+} // namespace
+
+Result<std::shared_ptr<const Decoder>> Decoder::expanded() const
+{
+    if (m_quantised.empty())
+        return shared_from_this();
+    return guarded("quantised weights", [&] {
+        NamedTensors weights = m_weights;
+        for (const auto &[name, matrix] : m_quantised)
+            weights[name] = matrix.expanded();
+        mergeChanges(weights);
+        return create(m_config, std::move(weights), "quantised weights", WeightCheck::ShapesOnly);
+    });
 }
 
 Decoder::~Decoder() = default;
@@ -242,12 +340,12 @@ const at::Tensor &Decoder::outputWeight() const
 
 at::Device Decoder::device() const
 {
-    return m_parts->embedding.device();
+    return m_parts->options.device();
 }
 
 at::ScalarType Decoder::dtype() const
 {
-    return m_parts->embedding.scalar_type();
+    return c10::typeMetaToScalarType(m_parts->options.dtype());
 }
 
 ModelState Decoder::initialState(std::int64_t batch) const
@@ -285,8 +383,7 @@ at::Tensor Decoder::recomputedBlock(const Block &block, const at::Tensor &x, con
 at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const ForwardOptions &options) const
 {
     const Parts &parts = *m_parts;
-    // The first has the faster backward pass, the second a meta form.
-    at::Tensor x = isRecorded({parts.embedding}) ? at::embedding(parts.embedding, tokens) : parts.embedding.index({tokens});
+    at::Tensor x = parts.embed(tokens);
     if (m_config.embeddingNorm)
         x = parts.embeddingNorm(x);
     for (std::size_t i = 0; i < parts.blocks.size(); ++i) {
@@ -306,9 +403,12 @@ at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const F
 
 ModelInfo Decoder::describe() const
 {
-    const std::uint64_t elementBytes = m_parts->embedding.element_size();
-    ModelInfo info = lens::describe(m_config, elementBytes);
+    ModelInfo info = lens::describe(m_config, c10::elementSize(dtype()));
     addWeightFacts(info, m_weights, dtype(), device());
+    for (const auto &[name, matrix] : m_quantised) {
+        info.parameters += static_cast<std::uint64_t>(matrix.rows() * matrix.columns());
+        info.weightBytes += matrix.bytes();
+    }
     return info;
 }
 

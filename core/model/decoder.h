@@ -26,19 +26,25 @@ enum class WeightCheck {
 ///   layers.N.mixer.log_decay [H] float32   log gamma <= 0, in place of the config's slopes
 ///   layers.N.mixer.scale [H*dv]            multiplies the mixed heads before the output projection
 ///   P.lora_a [r,in] .lora_b [out,r]        of any projection P: x A^T B^T is added to its output
-class Decoder final : public LanguageModel {
+class Decoder final : public LanguageModel, public std::enable_shared_from_this<Decoder> {
 public:
     /// Takes tensors that are already on one device and in one dtype. ErrorCode::Mismatch names the tensor that is
     /// missing or has another shape than the config says; ErrorCode::Malformed one that holds NaN or infinity.
+    /// A matrix may be among the quantised ones instead, if all others are float32 on the CPU.
     static Result<std::shared_ptr<const Decoder>> create(DecoderConfig config, NamedTensors weights, const std::string &where,
-                                                         WeightCheck check = WeightCheck::Full);
+                                                         WeightCheck check = WeightCheck::Full, QuantisedWeights quantised = {});
 
     ~Decoder() override;
 
     const DecoderConfig &config() const { return m_config; }
     const NamedTensors &weights() const { return m_weights; }
+    const QuantisedWeights &quantised() const { return m_quantised; }  ///< what weights() lacks
+
+    /// The same with all weights as tensors: itself where nothing is quantised.
+    Result<std::shared_ptr<const Decoder>> expanded() const;
+
     const SequenceMixer &mixer(std::int64_t layer) const;
-    const at::Tensor &outputWeight() const;  ///< [V,D]; the embedding where they are tied
+    const at::Tensor &outputWeight() const;  ///< [V,D]; the embedding where they are tied; undefined where it is quantised
 
     ModelInfo describe() const override;
     at::Device device() const override;
@@ -50,12 +56,13 @@ private:
     struct Block;
     struct Parts;
 
-    Decoder(DecoderConfig config, NamedTensors weights, std::unique_ptr<Parts> parts);
+    Decoder(DecoderConfig config, NamedTensors weights, QuantisedWeights quantised, std::unique_ptr<Parts> parts);
 
     static at::Tensor recomputedBlock(const Block &block, const at::Tensor &x, const MixerCall &call);
 
     DecoderConfig m_config;
     NamedTensors m_weights;
+    QuantisedWeights m_quantised;
     std::unique_ptr<Parts> m_parts;
 };
 

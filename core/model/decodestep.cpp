@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <numbers>
 
 namespace lens {
@@ -20,8 +21,7 @@ bool isOnlyForThePlainPath(const Decoder &decoder)
 {
     return std::any_of(decoder.weights().begin(), decoder.weights().end(), [](const auto &weight) {
         const auto &[name, tensor] = weight;
-        return !suitsKernels(tensor) || !tensor.is_contiguous() || name.ends_with(".log_decay") || name.ends_with(".scale")
-               || name.ends_with(".lora_a");
+        return !suitsKernels(tensor) || !tensor.is_contiguous() || name.ends_with(".log_decay");
     });
 }
 
@@ -71,6 +71,18 @@ struct OneTokenBlock {
     bool isLinear;
 };
 
+/// Writes a token's row.
+std::function<void(std::int64_t, float *)> embeddingOf(const Decoder &decoder)
+{
+    const std::string name = "embedding.weight";
+    if (const auto quantised = decoder.quantised().find(name); quantised != decoder.quantised().end())
+        return [matrix = quantised->second.matrix()](std::int64_t token, float *x) { kernels::unpack(matrix, token, 1, x); };
+    return [weight = decoder.weights().at(name)](std::int64_t token, float *x) {
+        const at::Tensor row = weight.select(0, token).to(at::kFloat);
+        std::copy_n(row.const_data_ptr<float>(), row.numel(), x);
+    };
+}
+
 /// x += y.
 void add(Numbers &x, const Numbers &y)
 {
@@ -91,7 +103,7 @@ private:
     void runBlock(std::size_t layer, ModelState &state, ProbeSink *probe, ThreadTeam &team);
 
     const DecoderConfig m_config;
-    at::Tensor m_embedding;  // [V,D]
+    std::function<void(std::int64_t token, float *x)> m_embed;
     OneTokenNorm m_embeddingNorm, m_norm;
     OneTokenProjection m_output;
     std::vector<OneTokenRotation> m_rotations;
@@ -100,9 +112,9 @@ private:
 };
 
 DecodeStep::Plan::Plan(const Decoder &decoder)
-    : m_config(decoder.config()), m_embedding(decoder.weights().at("embedding.weight"))
+    : m_config(decoder.config()), m_embed(embeddingOf(decoder))
 {
-    const OneTokenWeights weights(decoder.weights());
+    const OneTokenWeights weights(decoder.weights(), decoder.quantised());
     if (m_config.embeddingNorm)
         m_embeddingNorm = OneTokenNorm(weights, "embedding_norm", m_config.norm);
     m_norm = OneTokenNorm(weights, "norm", m_config.norm);
@@ -137,8 +149,7 @@ std::span<const float> DecodeStep::Plan::run(std::int64_t token, ModelState &sta
     TORCH_CHECK_INDEX(token >= 0 && token < m_config.vocabulary, "token ", token, " is not in the vocabulary");
     for (OneTokenRotation &rotation : m_rotations)
         rotation.moveTo(state.position());
-    const at::Tensor row = m_embedding.select(0, token).to(at::kFloat);
-    std::copy_n(row.const_data_ptr<float>(), m_x.size(), m_x.begin());
+    m_embed(token, m_x.data());
     if (m_config.embeddingNorm)
         m_embeddingNorm.apply(m_config.hiddenSize, m_x.data(), m_x.data());
     for (std::size_t layer = 0; layer < m_blocks.size(); ++layer)

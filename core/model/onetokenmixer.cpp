@@ -163,6 +163,7 @@ public:
             m_queryMap = OneTokenProjection(weights, name + ".feature_map");
             m_keyMap = OneTokenProjection(weights, name + keyMap());
         }
+        m_scale = weights.copy(name + ".scale");
         for (const double slope : config.slopes)
             m_gamma.push_back(std::exp(-static_cast<float>(slope)));
     }
@@ -251,11 +252,13 @@ private:
         }
     }
 
-    /// Closes the gaps that the normalisers leave.
+    /// Closes the gaps that the normalisers leave, and scales.
     void gather()
     {
         for (std::int64_t head = 1; head < m_config.heads && m_config.normalises(); ++head)
             std::copy_n(m_mixed.data() + head * stateColumns(), m_config.valueDim, m_mixed.data() + head * m_config.valueDim);
+        for (std::size_t i = 0; i < m_scale.size(); ++i)
+            m_mixed[i] *= m_scale[i];
     }
 
     MixerConfig m_config;
@@ -267,6 +270,7 @@ private:
     Numbers m_keys;     // [K,dk], before they are repeated
     Numbers m_v;        // [H,dv], with a one behind each where there is a normaliser
     Numbers m_mixed;    // the same shape
+    Numbers m_scale;    // [H*dv], or empty
     Numbers m_gamma, m_mappedQ, m_mappedK, m_scratch;
     float m_keyScale;
 };

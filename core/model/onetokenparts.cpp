@@ -6,6 +6,7 @@
 #include "tensor/kernelbridge.h"
 
 #include <algorithm>
+#include <array>
 
 namespace lens {
 
@@ -33,6 +34,8 @@ std::int64_t partsOf(const OneTokenProjection &projection)
 
 kernels::Matrix OneTokenWeights::matrix(const std::string &name) const
 {
+    if (const auto quantised = m_quantised.find(name); quantised != m_quantised.end())
+        return quantised->second.matrix();
     const at::Tensor weight = find(m_weights, name);
     if (!weight.defined())
         return {};
@@ -43,6 +46,8 @@ kernels::Matrix OneTokenWeights::matrix(const std::string &name) const
 
 std::int64_t OneTokenWeights::rows(const std::string &name) const
 {
+    if (const auto quantised = m_quantised.find(name); quantised != m_quantised.end())
+        return quantised->second.rows();
     const at::Tensor weight = find(m_weights, name);
     return weight.defined() ? weight.size(0) : 0;
 }
@@ -57,8 +62,28 @@ Numbers OneTokenWeights::copy(const std::string &name) const
 }
 
 OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std::string &name)
-    : m_matrix(weights.matrix(name + ".weight")), m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
+    : m_matrix(weights.matrix(name + ".weight")), m_lowRankA(weights.matrix(name + ".lora_a")),
+      m_lowRankB(weights.matrix(name + ".lora_b")), m_low(static_cast<std::size_t>(weights.rows(name + ".lora_a"))),
+      m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
 {
+}
+
+void OneTokenProjection::prepare(const float *x) const
+{
+    if (!m_low.empty())
+        kernels::product(m_lowRankA, 0, static_cast<std::int64_t>(m_low.size()), x, m_low.data());
+}
+
+void OneTokenProjection::addChange(std::int64_t first, std::int64_t count, float *y) const
+{
+    std::array<float, 64> change;
+    constexpr auto kMost = static_cast<std::int64_t>(change.size());
+    for (std::int64_t done = 0; done < count && !m_low.empty(); done += kMost) {
+        const std::int64_t rows = std::min(kMost, count - done);
+        kernels::product(m_lowRankB, first + done, rows, m_low.data(), change.data());
+        for (std::int64_t i = 0; i < rows; ++i)
+            y[first + done + i] += change[static_cast<std::size_t>(i)];
+    }
 }
 
 std::int64_t OneTokenProjection::columns() const
@@ -69,6 +94,7 @@ std::int64_t OneTokenProjection::columns() const
 void OneTokenProjection::apply(std::int64_t first, std::int64_t count, const float *x, float *y) const
 {
     kernels::product(m_matrix, first, count, x, y + first);
+    addChange(first, count, y);
     for (std::int64_t i = first; i < first + count && !m_bias.empty(); ++i)
         y[i] += m_bias[static_cast<std::size_t>(i)];
 }
@@ -76,8 +102,10 @@ void OneTokenProjection::apply(std::int64_t first, std::int64_t count, const flo
 void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)
 {
     std::int64_t parts = 0;
-    for (const ProjectionJob &job : jobs)
+    for (const ProjectionJob &job : jobs) {
+        job.projection->prepare(job.x);
         parts += partsOf(*job.projection);
+    }
     team.run(parts, [&](std::int64_t part) {
         for (const ProjectionJob &job : jobs) {
             const OneTokenProjection &projection = *job.projection;

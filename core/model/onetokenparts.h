@@ -17,9 +17,9 @@ using Numbers = std::vector<float>;
 /// The weights of a decoder, by name. They must outlive what is made from them.
 class OneTokenWeights {
 public:
-    explicit OneTokenWeights(const NamedTensors &weights) : m_weights(weights) {}
+    OneTokenWeights(const NamedTensors &weights, const QuantisedWeights &quantised) : m_weights(weights), m_quantised(quantised) {}
 
-    /// Of float32 or bfloat16, on the CPU, dense; an empty matrix where there is none.
+    /// Of float32, bfloat16 or quantised blocks, on the CPU, dense; an empty matrix where there is none.
     kernels::Matrix matrix(const std::string &name) const;
     std::int64_t rows(const std::string &name) const;  ///< 0 where there is none
 
@@ -28,9 +28,10 @@ public:
 
 private:
     const NamedTensors &m_weights;
+    const QuantisedWeights &m_quantised;
 };
 
-/// y = W x + b.
+/// y = W x + B A x + b.
 class OneTokenProjection {
 public:
     OneTokenProjection() = default;
@@ -39,11 +40,17 @@ public:
     std::int64_t rows() const { return m_rows; }
     std::int64_t columns() const;
 
+    /// A x, which apply() needs: once for each x.
+    void prepare(const float *x) const;
+
     /// Rows first..first+count-1 into y[first] and behind.
     void apply(std::int64_t first, std::int64_t count, const float *x, float *y) const;
 
 private:
-    kernels::Matrix m_matrix;
+    void addChange(std::int64_t first, std::int64_t count, float *y) const;
+
+    kernels::Matrix m_matrix, m_lowRankA, m_lowRankB;
+    mutable Numbers m_low;
     std::int64_t m_rows = 0;
     Numbers m_bias;
 };

@@ -82,10 +82,29 @@ Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat3
     auto tensor = m_checkpoint.load(stored, key.second ? DType::F32 : m_type);
     if (!tensor)
         return tensor;
-    m_progress.done += info->bytes;
+    count(*info);
+    return m_loaded.emplace(key, tensor->to(m_device)).first->second;
+}
+
+Result<std::optional<QuantisedWeight>> WeightLoader::loadQuantised(const std::string &stored)
+{
+    const TensorInfo *info = m_checkpoint.find(stored);
+    if (!info || !isQuantised(info->dtype) || info->shape.size() != 2 || m_options.type != ComputeType::Auto || !m_device.is_cpu())
+        return std::optional<QuantisedWeight>();
+    if (m_options.stop.stop_requested())
+        return fail(ErrorCode::Cancelled, "loading was cancelled", m_checkpoint.path().string());
+    const auto blocks = m_checkpoint.load(stored, info->dtype);
+    if (!blocks)
+        return propagate(blocks);
+    count(*info);
+    return QuantisedWeight::from(*blocks, info->dtype);
+}
+
+void WeightLoader::count(const TensorInfo &info)
+{
+    m_progress.done += info.bytes;
     if (m_options.progress)
         m_options.progress(m_progress);
-    return m_loaded.emplace(key, tensor->to(m_device)).first->second;
 }
 
 Result<NamedTensors> loadWeights(const Checkpoint &checkpoint, const WantedTensors &wanted, const BuildOptions &options)

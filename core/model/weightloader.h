@@ -2,6 +2,7 @@
 #pragma once
 
 #include "model/architecture.h"
+#include "tensor/quantisedweight.h"
 
 #include <map>
 #include <string>
@@ -43,7 +44,13 @@ public:
     /// ErrorCode::Mismatch when it is missing, Cancelled, what Checkpoint::load() says.
     Result<at::Tensor> load(const std::string &stored, bool keepFloat32 = false);
 
+    /// The blocks of a quantised matrix as they lie in the file, for models on the CPU whose type was left to us; nothing
+    /// for others, which load() expands.
+    Result<std::optional<QuantisedWeight>> loadQuantised(const std::string &stored);
+
 private:
+    void count(const TensorInfo &info);
+
     const Checkpoint &m_checkpoint;
     const BuildOptions &m_options;
     at::Device m_device;

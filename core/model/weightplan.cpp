@@ -10,13 +10,21 @@ namespace lens {
 
 namespace {
 
-Result<at::Tensor> rowsOf(const at::Tensor &whole, const WeightSource &source, const std::string &where)
+Result<void> checkRows(std::int64_t rows, const WeightSource &source, const std::string &where)
 {
-    if (source.rows < 0)
-        return whole;
-    if (whole.dim() == 0 || source.firstRow + source.rows > whole.size(0))
+    if (source.rows >= 0 && source.firstRow + source.rows > rows)
         return fail(ErrorCode::Mismatch, "the fused tensor has too few rows for the configuration", where + ", " + source.stored);
-    return whole.narrow(0, source.firstRow, source.rows);
+    return {};
+}
+
+at::Tensor rowsOf(const at::Tensor &whole, const WeightSource &source)
+{
+    return source.rows < 0 ? whole : whole.narrow(0, source.firstRow, source.rows);
+}
+
+QuantisedWeight rowsOf(const QuantisedWeight &whole, const WeightSource &source)
+{
+    return source.rows < 0 ? whole : whole.narrow(source.firstRow, source.rows);
 }
 
 } // namespace
@@ -32,16 +40,23 @@ Result<LanguageModelPtr> buildDecoder(const Checkpoint &checkpoint, const Decode
                 total += info->bytes;
         WeightLoader loader(checkpoint, options, total);
         NamedTensors weights;
+        QuantisedWeights quantised;
         for (const auto &[name, source] : plan.weights) {
-            const auto tensor = loader.load(source.stored);
+            const auto matrix = loader.loadQuantised(source.stored);
+            if (!matrix)
+                return propagate(matrix);
+            const auto tensor = *matrix ? Result<at::Tensor>(at::Tensor()) : loader.load(source.stored);
             if (!tensor)
                 return propagate(tensor);
-            auto rows = rowsOf(*tensor, source, where);
-            if (!rows)
-                return propagate(rows);
-            weights.emplace(name, *rows);
+            const std::int64_t rows = *matrix ? (*matrix)->rows() : tensor->dim() > 0 ? tensor->size(0) : 0;
+            if (auto enough = checkRows(rows, source, where); !enough)
+                return propagate(enough);
+            if (*matrix)
+                quantised.emplace(name, rowsOf(**matrix, source));
+            else
+                weights.emplace(name, rowsOf(*tensor, source));
         }
-        auto decoder = Decoder::create(plan.config, std::move(weights), where);
+        auto decoder = Decoder::create(plan.config, std::move(weights), where, WeightCheck::Full, std::move(quantised));
         if (!decoder)
             return propagate(decoder);
         return LanguageModelPtr(*decoder);

@@ -95,8 +95,9 @@ install(CODE "
 
 # Development.
 set(include_dir include/supralens)
-foreach(folder base tensor text checkpoint mixer model probe)
-  install(DIRECTORY core/${folder} DESTINATION ${include_dir} COMPONENT development FILES_MATCHING PATTERN "*.h")
+foreach(folder base kernels tensor text checkpoint mixer model probe)
+  install(DIRECTORY core/${folder} DESTINATION ${include_dir} COMPONENT development FILES_MATCHING PATTERN "*.h"
+          PATTERN "*-inl.h" EXCLUDE)
 endforeach()
 install(DIRECTORY "${LibTorch_INCLUDE_DIR}/" DESTINATION ${include_dir}/libtorch COMPONENT development)
 

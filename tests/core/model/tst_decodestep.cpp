@@ -267,7 +267,7 @@ private Q_SLOTS:
         QVERIFY(!stepOf(decoderOf(plainConfig(), at::kDouble, false)));
         DecoderConfig config = plainConfig(MixerKind::Supra);
         NamedTensors weights = decoderOf(config, at::kFloat, false)->weights();
-        weights["layers.0.mixer.scale"] = at::ones({6 * 24});
+        weights["layers.0.mixer.log_decay"] = at::zeros({6});
         QVERIFY(!stepOf(Decoder::create(config, weights, "test").value()));
     }
 

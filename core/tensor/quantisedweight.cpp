@@ -1,0 +1,152 @@
+#include "tensor/quantisedweight.h"
+
+#include "kernels/matrix.h"
+#include "tensor/kernelbridge.h"
+
+#include <torch/library.h>
+
+namespace lens {
+
+namespace {
+
+using kernels::BlockFormat;
+
+constexpr std::int64_t kFewTokens = 4;    // for more it is cheaper to unpack a row once than to read it once for each
+constexpr std::int64_t kManyTokens = 48;  // for more, a product of whole matrices is
+
+std::optional<BlockFormat> formatOf(DType type)
+{
+    switch (type) {
+    case DType::Q4_0: return BlockFormat::Q4_0;
+    case DType::Q4_1: return BlockFormat::Q4_1;
+    case DType::Q5_0: return BlockFormat::Q5_0;
+    case DType::Q5_1: return BlockFormat::Q5_1;
+    case DType::Q8_0: return BlockFormat::Q8_0;
+    case DType::Q4_K: return BlockFormat::Q4_K;
+    case DType::Q5_K: return BlockFormat::Q5_K;
+    case DType::Q6_K: return BlockFormat::Q6_K;
+    default: return std::nullopt;
+    }
+}
+
+kernels::BlockMatrix matrixOf(const at::Tensor &blocks, std::int64_t format)
+{
+    const auto known = static_cast<BlockFormat>(format);
+    TORCH_CHECK_VALUE(format >= 0 && known <= BlockFormat::Q6_K, "no such block format: ", format);
+    TORCH_CHECK_VALUE(blocks.dim() == 2 && blocks.scalar_type() == at::kByte && blocks.size(1) % kernels::blockBytes(known) == 0
+                          && (blocks.stride(1) == 1 || blocks.size(1) == 1) && (blocks.stride(0) == blocks.size(1) || blocks.size(0) < 2),
+                      "blocks are bytes [rows, bytes per row], rows of whole blocks one behind the other");
+    return {known, static_cast<const std::byte *>(blocks.const_data_ptr()),
+            blocks.size(1) / kernels::blockBytes(known) * kernels::blockElements(known)};
+}
+
+at::Tensor expand(const at::Tensor &blocks, std::int64_t format, at::ScalarType type)
+{
+    const kernels::BlockMatrix W = matrixOf(blocks, format);
+    TORCH_CHECK_VALUE(type == at::kFloat || type == at::kBFloat16, "blocks become float32 or bfloat16");
+    const at::Tensor values = at::empty({blocks.size(0), W.columns}, blocks.options().dtype(type));
+    withNumberType(values, [&](auto number) {
+        using T = decltype(number);
+        inParallel(blocks.size(0), W.columns, [&](std::int64_t begin, std::int64_t end) {
+            kernels::unpack(W, begin, end - begin, numbers<T>(values) + begin * W.columns);
+        });
+    });
+    return values;
+}
+
+/// y = x W^T, each row of W unpacked once: expanded as a whole, W would be written to memory and read from there again.
+void linearByRows(const kernels::BlockMatrix &W, std::int64_t rows, const at::Tensor &x, const at::Tensor &y)
+{
+    const kernels::DenseMatrix<float> tokens{numbers<const float>(x), W.columns};
+    inParallel(rows, W.columns * x.size(0), [&](std::int64_t begin, std::int64_t end) {
+        std::vector<float> row(static_cast<std::size_t>(W.columns)), column(static_cast<std::size_t>(x.size(0)));
+        for (std::int64_t i = begin; i < end; ++i) {
+            kernels::unpack(W, i, 1, row.data());
+            kernels::product(tokens, 0, x.size(0), row.data(), column.data());
+            for (std::int64_t t = 0; t < x.size(0); ++t)
+                numbers<float>(y)[t * rows + i] = column[static_cast<std::size_t>(t)];
+        }
+    });
+}
+
+at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format)
+{
+    const kernels::BlockMatrix W = matrixOf(blocks, format);
+    TORCH_CHECK_VALUE(x.scalar_type() == at::kFloat && x.dim() > 0 && x.size(-1) == W.columns, "x is float32 [...,", W.columns, "]");
+    const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
+    std::vector<std::int64_t> sizes = x.sizes().vec();
+    sizes.back() = rows;
+    if (tokens > kManyTokens)
+        return at::linear(x, expand(blocks, format, at::kFloat));
+    const at::Tensor dense = x.contiguous(), y = at::empty(sizes, x.options());
+    if (tokens > kFewTokens) {
+        linearByRows(W, rows, dense.view({tokens, W.columns}), y.view({tokens, rows}));
+        return y;
+    }
+    inParallel(rows, W.columns, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t t = 0; t < tokens; ++t)
+            kernels::product(W, begin, end - begin, numbers<const float>(dense) + t * W.columns, numbers<float>(y) + t * rows + begin);
+    });
+    return y;
+}
+
+TORCH_LIBRARY(supralens, library)
+{
+    library.def("expand_blocks(Tensor blocks, int format, ScalarType dtype) -> Tensor");
+    library.def("block_linear(Tensor x, Tensor blocks, int format) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(supralens, CPU, library)
+{
+    library.impl("expand_blocks", expand);
+    library.impl("block_linear", linear);
+}
+
+/// Looked up once.
+template <class Signature>
+auto operatorNamed(const char *name)
+{
+    return c10::Dispatcher::singleton().findSchemaOrThrow(name, "").typed<Signature>();
+}
+
+} // namespace
+
+QuantisedWeight::QuantisedWeight(at::Tensor blocks, BlockFormat format, std::int64_t columns)
+    : m_blocks(std::move(blocks)), m_matrix{format, static_cast<const std::byte *>(m_blocks.const_data_ptr()), columns}
+{
+}
+
+std::optional<QuantisedWeight> QuantisedWeight::from(const at::Tensor &blocks, DType type)
+{
+    const auto format = formatOf(type);
+    if (!format || blocks.dim() != 2 || blocks.scalar_type() != at::kByte || !blocks.is_contiguous() || !blocks.is_cpu()
+        || blocks.size(1) % kernels::blockBytes(*format) != 0)
+        return std::nullopt;
+    return QuantisedWeight(blocks, *format, blocks.size(1) / kernels::blockBytes(*format) * kernels::blockElements(*format));
+}
+
+QuantisedWeight QuantisedWeight::narrow(std::int64_t first, std::int64_t rows) const
+{
+    return {m_blocks.narrow(0, first, rows), m_matrix.format, m_matrix.columns};
+}
+
+at::Tensor QuantisedWeight::expanded(at::ScalarType type) const
+{
+    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, std::int64_t, at::ScalarType)>("supralens::expand_blocks");
+    return op.call(m_blocks, static_cast<std::int64_t>(m_matrix.format), type);
+}
+
+at::Tensor QuantisedWeight::rowsAt(const at::Tensor &indices) const
+{
+    std::vector<std::int64_t> sizes = indices.sizes().vec();
+    sizes.push_back(columns());
+    return QuantisedWeight(m_blocks.index_select(0, indices.flatten()), m_matrix.format, m_matrix.columns).expanded().view(sizes);
+}
+
+at::Tensor QuantisedWeight::linear(const at::Tensor &x) const
+{
+    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, const at::Tensor &, std::int64_t)>("supralens::block_linear");
+    return op.call(x, m_blocks, static_cast<std::int64_t>(m_matrix.format));
+}
+
+} // namespace lens

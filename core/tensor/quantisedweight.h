@@ -1,0 +1,47 @@
+// Weight matrices that stay as they lie in a GGUF file.
+#pragma once
+
+#include "kernels/quantised.h"
+#include "tensor/dtype.h"
+
+#include <ATen/ATen.h>
+#include <map>
+#include <optional>
+#include <string>
+
+namespace lens {
+
+/// [rows,columns] in the blocks of its file, which it keeps mapped. On the CPU; float32 to whoever multiplies with it.
+class QuantisedWeight {
+public:
+    /// `blocks` U8 [rows, bytes per row]; nothing when `type` is no quantised one or a row no whole number of blocks.
+    static std::optional<QuantisedWeight> from(const at::Tensor &blocks, DType type);
+
+    std::int64_t rows() const { return m_blocks.size(0); }
+    std::int64_t columns() const { return m_matrix.columns; }
+    std::uint64_t bytes() const { return m_blocks.nbytes(); }
+    const at::Tensor &blocks() const { return m_blocks; }
+    const kernels::BlockMatrix &matrix() const { return m_matrix; }
+
+    /// Some rows of it, sharing its memory.
+    QuantisedWeight narrow(std::int64_t first, std::int64_t rows) const;
+
+    /// [rows,columns], float32 or bfloat16.
+    at::Tensor expanded(at::ScalarType type = at::kFloat) const;
+
+    /// Rows by their indices (int64, any shape): [...,columns] float32.
+    at::Tensor rowsAt(const at::Tensor &indices) const;
+
+    /// x W^T, x [...,columns] float32.
+    at::Tensor linear(const at::Tensor &x) const;
+
+private:
+    QuantisedWeight(at::Tensor blocks, kernels::BlockFormat format, std::int64_t columns);
+
+    at::Tensor m_blocks;
+    kernels::BlockMatrix m_matrix;
+};
+
+using QuantisedWeights = std::map<std::string, QuantisedWeight>;
+
+} // namespace lens
