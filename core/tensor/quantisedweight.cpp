@@ -12,7 +12,7 @@ namespace {
 using kernels::BlockFormat;
 
 constexpr std::int64_t kFewTokens = 4;    // for more it is cheaper to unpack a row once than to read it once for each
-constexpr std::int64_t kManyTokens = 48;  // for more, a product of whole matrices is
+constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is
 
 std::optional<BlockFormat> formatOf(DType type)
 {
