@@ -8,11 +8,6 @@ constexpr int kPartBits = 21;
 constexpr std::uint64_t kPartMask = (std::uint64_t{1} << kPartBits) - 1;
 constexpr int kBusyTurns = 4000;  // some tens of microseconds
 
-std::uint64_t ticketOf(std::uint32_t round, std::int64_t parts)
-{
-    return static_cast<std::uint64_t>(round) << (2 * kPartBits) | static_cast<std::uint64_t>(parts) << kPartBits;
-}
-
 void relax()
 {
 #if defined(__x86_64__)
@@ -49,9 +44,8 @@ void ThreadTeam::runParts(std::int64_t parts, Call call, const void *work)
     m_call = call;
     m_work = work;
     m_finished.store(0, std::memory_order_relaxed);
-    const std::uint32_t round = m_round.load(std::memory_order_relaxed) + 1;
-    m_ticket.store(ticketOf(round, parts), std::memory_order_release);
-    m_round.store(round, std::memory_order_release);
+    m_ticket.store(static_cast<std::uint64_t>(parts) << kPartBits, std::memory_order_release);
+    m_round.fetch_add(1, std::memory_order_release);
     m_round.notify_all();
     while (doPart()) {
     }
@@ -67,7 +61,7 @@ bool ThreadTeam::doPart()
 {
     const std::uint64_t ticket = m_ticket.fetch_add(1, std::memory_order_acq_rel);
     const auto part = static_cast<std::int64_t>(ticket & kPartMask);
-    if (part >= static_cast<std::int64_t>(ticket >> kPartBits & kPartMask))
+    if (part >= static_cast<std::int64_t>(ticket >> kPartBits))
         return false;
     // Until this part is counted as finished, the round cannot end and these stay as they are.
     m_call(m_work, part);

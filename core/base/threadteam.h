@@ -37,8 +37,8 @@ private:
     bool doPart();
     void help(int index);
 
-    // Which round it is, how many parts it has, and which is next, in one number: whoever takes a part by adding one to it
-    // also learns whether there was one to take, and of which round.
+    // How many parts the round has, and which is next, in one number: whoever takes a part by adding one to it also learns
+    // whether there was one to take.
     std::atomic<std::uint64_t> m_ticket{0};
     std::atomic<std::int64_t> m_finished{0};
     std::atomic<std::uint32_t> m_round{0};

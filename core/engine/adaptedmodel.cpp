@@ -129,14 +129,15 @@ std::uint64_t sharedBytes(const LanguageModel &base, const LanguageModel &adapte
 {
     const auto *before = dynamic_cast<const Decoder *>(&base), *after = dynamic_cast<const Decoder *>(&adapted);
     std::uint64_t bytes = 0;
-    if (before && after)
-        for (const auto &[name, weight] : before->weights())
-            if (const auto kept = after->weights().find(name); kept != after->weights().end() && kept->second.is_same(weight))
-                bytes += weight.nbytes();
-    if (before && after)
-        for (const auto &[name, matrix] : before->quantised())
-            if (const auto kept = after->quantised().find(name); kept != after->quantised().end() && kept->second.blocks().is_same(matrix.blocks()))
-                bytes += matrix.bytes();
+    if (!before || !after)
+        return 0;
+    for (const auto &[name, weight] : before->weights())
+        if (const auto kept = after->weights().find(name); kept != after->weights().end() && kept->second.is_same(weight))
+            bytes += weight.nbytes();
+    const QuantisedWeights &quantised = after->quantised();
+    for (const auto &[name, matrix] : before->quantised())
+        if (const auto kept = quantised.find(name); kept != quantised.end() && kept->second.blocks().is_same(matrix.blocks()))
+            bytes += matrix.bytes();
     return bytes;
 }
 
