@@ -2,6 +2,7 @@
 
 #include "kernels/matrix.h"
 #include "tensor/kernelbridge.h"
+#include "tensor/tileproduct.h"
 
 #include <torch/library.h>
 
@@ -12,7 +13,7 @@ namespace {
 using kernels::BlockFormat;
 
 constexpr std::int64_t kFewTokens = 4;    // for more it is cheaper to unpack a row once than to read it once for each
-constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is
+constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is, where there are no matrix tiles
 
 std::optional<BlockFormat> formatOf(DType type)
 {
@@ -76,6 +77,10 @@ at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t fo
     const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
     std::vector<std::int64_t> sizes = x.sizes().vec();
     sizes.back() = rows;
+    if (tokens > kFewTokens && hasMatrixTiles())
+        return tileProduct(x.reshape({tokens, W.columns}), rows, [&](std::int64_t first, std::int64_t count, float *values) {
+                   kernels::unpack(W, first, count, values);
+               }).view(sizes);
     if (tokens > kManyTokens)
         return at::linear(x, expand(blocks, format, at::kFloat));
     const at::Tensor dense = x.contiguous(), y = at::empty(sizes, x.options());

@@ -8,6 +8,7 @@
 #include <cmath>
 #include <cstring>
 #include <hwy/highway.h>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -107,6 +108,58 @@ private Q_SLOTS:
             }
             hwy::SetSupportedTargetsForTest(0);
         }
+    }
+
+    void inputsThatDifferInSize_data()
+    {
+        QTest::addColumn<float>("x");
+        QTest::addColumn<float>("neighbour");
+        QTest::addRow("zeros") << 0.0f << 0.0f;
+        QTest::addRow("too small to be scaled") << 1e-38f << 1e-38f;
+        QTest::addRow("as large as float32 allows") << 1e33f << 1e33f;
+        QTest::addRow("an outlier in another group") << 1e-3f << 1e4f;
+    }
+
+    /// The groups of x have scales of their own: what is large in one costs the others nothing.
+    void inputsThatDifferInSize()
+    {
+        QFETCH(float, x);
+        QFETCH(float, neighbour);
+        for (const Format &format : formats) {
+            const std::int64_t elements = kernels::blockElements(format.format), columns = 2 * elements;
+            const std::vector<std::byte> bytes = randomBlocks(format, 2, 0);
+            const kernels::BlockMatrix W{format.format, bytes.data(), columns};
+            std::vector<float> expanded(static_cast<std::size_t>(columns)), input(expanded.size(), x);
+            dequantise(format.type, bytes, expanded);
+            std::fill(input.begin() + elements, input.end(), neighbour);
+            // The neighbour's share is computed alone, then taken away.
+            std::vector<float> alone(input);
+            std::fill(alone.begin(), alone.begin() + elements, 0.0f);
+            float together = 0, rest = 0;
+            kernels::product(W, 0, 1, input.data(), &together);
+            kernels::product(W, 0, 1, alone.data(), &rest);
+            double own = 0, magnitude = 0;
+            for (std::int64_t i = 0; i < columns; ++i) {
+                const double term = double(expanded[static_cast<std::size_t>(i)]) * input[static_cast<std::size_t>(i)];
+                own += i < elements ? term : 0;
+                magnitude += std::abs(term);
+            }
+            QVERIFY2(std::abs(double(together) - rest - own) <= 1e-6 * magnitude + 1e-30, std::string(name(format.type)).c_str());
+        }
+    }
+
+    void whatIsNoNumberStaysNone()
+    {
+        for (const Format &format : formats)
+            for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+                const std::int64_t columns = kernels::blockElements(format.format);
+                const std::vector<std::byte> bytes = randomBlocks(format, 1, 0);
+                std::vector<float> x(static_cast<std::size_t>(columns), 1.0f);
+                x[5] = wrong;
+                float y = 0;
+                kernels::product({format.format, bytes.data(), columns}, 0, 1, x.data(), &y);
+                QVERIFY2(!std::isfinite(y), std::string(name(format.type)).c_str());
+            }
     }
 };
 

@@ -1,0 +1,67 @@
+// Products by the matrix unit against products in float64.
+#include "tensor/tileproduct.h"
+
+#include <QTest>
+#include <torch/torch.h>
+
+using namespace lens;
+
+class TileProductTest : public QObject {
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase()
+    {
+        if (!hasMatrixTiles())
+            QSKIP("this machine has no matrix unit that LibTorch uses");
+    }
+
+    void againstFloat64_data()
+    {
+        QTest::addColumn<int>("tokens");
+        QTest::addColumn<int>("rows");
+        QTest::addColumn<int>("columns");
+        QTest::addRow("one token") << 1 << 32 << 32;
+        QTest::addRow("tokens between tiles") << 45 << 64 << 96;
+        QTest::addRow("rows between tiles") << 64 << 50 << 64;
+        QTest::addRow("columns between tiles") << 33 << 33 << 42;
+        QTest::addRow("as large as a layer") << 256 << 1536 << 576;
+    }
+
+    void againstFloat64()
+    {
+        QFETCH(int, tokens);
+        QFETCH(int, rows);
+        QFETCH(int, columns);
+        torch::manual_seed(11);
+        const at::Tensor x = torch::randn({tokens, columns}) * torch::randn({columns}).exp(), W = torch::randn({rows, columns});
+        const at::Tensor y = tileProduct(x, rows, [&](std::int64_t first, std::int64_t count, float *values) {
+            std::copy_n(W[first].const_data_ptr<float>(), count * columns, values);
+        });
+        const at::Tensor expected = x.to(at::kDouble).mm(W.t().to(at::kDouble));
+        const at::Tensor magnitude = x.to(at::kDouble).abs().mm(W.t().to(at::kDouble).abs());
+        QCOMPARE(y.sizes(), expected.sizes());
+        QVERIFY(((y - expected).abs() <= magnitude / 16384).all().item<bool>());
+        // Errors of either sign: the whole is far closer than its terms need be.
+        QVERIFY(((y - expected).norm() / expected.norm()).item<double>() < 1e-5);
+    }
+
+    void tokensDoNotMeet()
+    {
+        torch::manual_seed(12);
+        at::Tensor x = torch::randn({40, 64});
+        const at::Tensor W = torch::randn({32, 64});
+        const RowSource source = [&](std::int64_t first, std::int64_t count, float *values) {
+            std::copy_n(W[first].const_data_ptr<float>(), count * 64, values);
+        };
+        const at::Tensor before = tileProduct(x, 32, source);
+        x[7].fill_(std::numeric_limits<float>::quiet_NaN());
+        const at::Tensor after = tileProduct(x, 32, source);
+        QVERIFY(after[7].isnan().all().item<bool>());
+        QVERIFY(at::equal(before.narrow(0, 8, 32), after.narrow(0, 8, 32)));
+        QVERIFY(at::equal(before.narrow(0, 0, 7), after.narrow(0, 0, 7)));
+    }
+};
+
+QTEST_GUILESS_MAIN(TileProductTest)
+#include "tst_tileproduct.moc"
