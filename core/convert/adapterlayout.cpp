@@ -2,6 +2,7 @@
 
 #include "checkpoint/bytereader.h"
 #include "model/decoder.h"
+#include "model/mergechanges.h"
 #include "model/weightloader.h"
 
 #include <ATen/ATen.h>
@@ -93,41 +94,17 @@ Result<void> checkAdapterTensors(const SupraAdapter &adapter, const std::string 
 NamedTensors adaptedWeights(const Decoder &base, const SupraAdapter &adapter)
 {
     const c10::NoGradGuard noGrad;
-    NamedTensors weights = base.weights(), wide;
-    const at::TensorOptions options = at::TensorOptions().dtype(base.dtype()).device(base.device());
-    const auto isQuantised = [&](const std::string &name) { return base.quantised().contains(name); };
-    const auto widened = [&](const std::string &name) -> at::Tensor & {
-        return wide.try_emplace(name, weights.at(name).to(at::kFloat)).first->second;
-    };
-    const auto here = [&](const at::Tensor &tensor) { return tensor.to(options.device()); };
-    for (const auto &[name, tensor] : adapter.tensors)
-        if (name.ends_with(kA)) {
-            const std::string projection = without(name, kA), matrix = projection + std::string(kWeight);
-            const at::Tensor a = here(tensor), b = here(adapter.tensors.at(projection + std::string(kB))) * adapter.loraScale;
-            if (isQuantised(matrix)) {  // stays as it is, and the change beside it
-                wide[name] = a;
-                wide[projection + std::string(kB)] = b;
-            } else {
-                at::Tensor &weight = widened(matrix);
-                weight = weight + at::matmul(b, a);
-            }
-        }
-    for (const auto &[name, tensor] : adapter.tensors)
-        if (name.ends_with(kScale)) {
-            const std::string matrix = without(name, kScale) + ".out.weight";
-            if (isQuantised(matrix)) {
-                wide[name] = here(tensor);
-            } else {
-                at::Tensor &out = widened(matrix);
-                out = out * here(tensor).unsqueeze(0);
-            }
-        }
-    for (const auto &[name, tensor] : adapter.tensors)
-        if (isFeatureMap(name))
-            wide[name] = here(tensor);
+    NamedTensors weights = base.weights();
     std::erase_if(weights, [](const auto &weight) { return isFeatureMap(weight.first); });
-    for (const auto &[name, tensor] : wide)
-        weights[name] = tensor.to(options.dtype().toScalarType()).contiguous();
+    for (const auto &[name, tensor] : adapter.tensors) {
+        const at::Tensor here = tensor.to(base.device());
+        weights[name] = name.ends_with(kB) ? here * adapter.loraScale : here;
+    }
+    // A matrix that stays in its blocks keeps its changes beside it.
+    mergeLowRank(weights);
+    mergeScales(weights);
+    for (auto &[name, tensor] : weights)
+        tensor = tensor.to(base.dtype()).contiguous();
     return weights;
 }
 

@@ -26,7 +26,7 @@ using Bytes = const std::uint8_t *;
 constexpr std::int64_t kLanes = static_cast<std::int64_t>(hn::MaxLanes(Lanes()));
 constexpr std::int64_t kMostGroups = 256;    // whose scales are worked out at a time
 constexpr std::int64_t kMostColumns = 2048;  // of which an Input is made at a time
-constexpr std::int64_t kAhead = 1024;        // bytes of the file that are fetched before they are needed
+constexpr std::int64_t kAhead = 4096;        // bytes of the file that are fetched before they are needed
 
 HWY_INLINE std::uint16_t halfBits(Bytes at)
 {

@@ -34,6 +34,36 @@ HWY_INLINE void multiply(std::int64_t n, float factor, float *x)
     sweep(n, [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
 
+/// out = sum_t weights[t] values[t]: some vectors of it at a time, which stay in registers.
+template <class T>
+HWY_INLINE void weightedSum(std::int64_t tokens, std::int64_t n, const float *weights, const T *values, float *out)
+{
+    const Wide d;
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    std::int64_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+        auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
+        const T *row = values + i;
+        for (std::int64_t t = 0; t < tokens; ++t, row += n) {
+            const auto weight = hn::Set(d, weights[t]);
+            s0 = hn::MulAdd(weight, load(d, row), s0);
+            s1 = hn::MulAdd(weight, load(d, row + lanes), s1);
+            s2 = hn::MulAdd(weight, load(d, row + 2 * lanes), s2);
+            s3 = hn::MulAdd(weight, load(d, row + 3 * lanes), s3);
+        }
+        hn::StoreU(s0, d, out + i);
+        hn::StoreU(s1, d, out + i + lanes);
+        hn::StoreU(s2, d, out + i + 2 * lanes);
+        hn::StoreU(s3, d, out + i + 3 * lanes);
+    }
+    sweep(n - i, [&](auto tag, std::int64_t j) HWY_ATTR {
+        auto sum = hn::Zero(tag);
+        for (std::int64_t t = 0; t < tokens; ++t)
+            sum = hn::MulAdd(hn::Set(tag, weights[t]), load(tag, values + t * n + i + j), sum);
+        hn::StoreU(sum, tag, out + i + j);
+    });
+}
+
 template <class T>
 HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const T *keys, const T *values,
                          float scale, float *scores, float *out)
@@ -49,9 +79,7 @@ HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, 
         hn::StoreU(weight, d, scores + t);
         sum.add(d, weight);
     });
-    std::fill(out, out + dv, 0.0f);
-    for (std::int64_t t = 0; t < tokens; ++t)
-        accumulate(dv, scores[t], values + t * dv, out);
+    weightedSum(tokens, dv, scores, values, out);
     multiply(dv, 1 / sum.total(), out);
 }
 

@@ -4,6 +4,7 @@
 #include "mixer/linearmixer.h"
 #include "mixer/softmaxmixer.h"
 #include "model/feedforward.h"
+#include "model/mergechanges.h"
 #include "model/recomputation.h"
 #include "model/weightfacts.h"
 #include "model/weightloader.h"
@@ -290,29 +291,6 @@ Decoder::Decoder(DecoderConfig config, NamedTensors weights, QuantisedWeights qu
 {
 }
 
-namespace {
-
-/// What stands beside a matrix that cannot be changed becomes part of it.
-void mergeChanges(NamedTensors &weights)
-{
-    for (auto &[name, weight] : weights) {
-        const std::string projection = name.substr(0, name.rfind('.'));
-        const auto a = weights.find(projection + ".lora_a"), b = weights.find(projection + ".lora_b");
-        const auto scale = projection.ends_with(".out") ? weights.find(projection.substr(0, projection.size() - 4) + ".scale") : weights.end();
-        if (!name.ends_with(".weight"))
-            continue;
-        if (a != weights.end())
-            weight = weight + at::matmul(b->second, a->second);
-        if (scale != weights.end())
-            weight = weight * scale->second;
-    }
-    std::erase_if(weights, [](const auto &weight) {
-        return weight.first.ends_with(".lora_a") || weight.first.ends_with(".lora_b") || weight.first.ends_with(".mixer.scale");
-    });
-}
-
-} // namespace
-
 Result<std::shared_ptr<const Decoder>> Decoder::expanded() const
 {
     if (m_quantised.empty())
@@ -321,7 +299,8 @@ Result<std::shared_ptr<const Decoder>> Decoder::expanded() const
         NamedTensors weights = m_weights;
         for (const auto &[name, matrix] : m_quantised)
             weights[name] = matrix.expanded();
-        mergeChanges(weights);
+        mergeLowRank(weights);
+        mergeScales(weights);
         return create(m_config, std::move(weights), "quantised weights", WeightCheck::ShapesOnly);
     });
 }

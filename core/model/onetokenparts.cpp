@@ -13,6 +13,7 @@ namespace lens {
 namespace {
 
 constexpr std::int64_t kWeightsPerPart = 1 << 16;  // some microseconds of work
+constexpr std::int64_t kMostParts = 64;            // each prepares x anew
 
 at::Tensor find(const NamedTensors &weights, const std::string &name)
 {
@@ -22,7 +23,7 @@ at::Tensor find(const NamedTensors &weights, const std::string &name)
 
 std::int64_t rowsPerPart(const OneTokenProjection &projection)
 {
-    return std::max<std::int64_t>(8, kWeightsPerPart / std::max<std::int64_t>(1, projection.columns()));
+    return std::max({std::int64_t{8}, kWeightsPerPart / std::max<std::int64_t>(1, projection.columns()), projection.rows() / kMostParts});
 }
 
 std::int64_t partsOf(const OneTokenProjection &projection)

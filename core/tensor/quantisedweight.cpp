@@ -1,6 +1,7 @@
 #include "tensor/quantisedweight.h"
 
 #include "kernels/matrix.h"
+#include "kernels/tiles.h"
 #include "tensor/kernelbridge.h"
 #include "tensor/tileproduct.h"
 
@@ -77,7 +78,7 @@ at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t fo
     const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
     std::vector<std::int64_t> sizes = x.sizes().vec();
     sizes.back() = rows;
-    if (tokens > kFewTokens && hasMatrixTiles())
+    if (tokens > kFewTokens && W.columns % kernels::kTile == 0 && kernels::hasTiles())
         return tileProduct(x.reshape({tokens, W.columns}), rows, [&](std::int64_t first, std::int64_t count, float *values) {
                    kernels::unpack(W, first, count, values);
                }).view(sizes);

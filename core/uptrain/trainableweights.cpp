@@ -1,5 +1,6 @@
 #include "uptrain/trainableweights.h"
 
+#include "model/mergechanges.h"
 #include "tensor/torchbridge.h"
 
 #include <c10/core/GradMode.h>
@@ -164,35 +165,28 @@ std::vector<std::string> TrainableWeights::select(Trainable trainable)
     return names;
 }
 
-at::Tensor TrainableWeights::merged(const std::string &name, const NamedTensors &frozen) const
+void TrainableWeights::addChanges(NamedTensors &weights) const
 {
-    const auto master = m_masters.find(name);
-    if (master != m_masters.end())
-        return master->second;
-    const at::Tensor &weight = frozen.at(name);
-    const auto a = m_masters.find(without(name, ".weight") + ".lora_a");
-    if (a == m_masters.end())
-        return weight;
-    const at::Tensor &b = m_masters.at(without(name, ".weight") + ".lora_b");
-    return weight.to(at::kFloat) + at::matmul(b, a->second) * m_loraScale;
+    for (const auto &[name, master] : m_masters)
+        if (isLora(name))
+            weights[name] = name.ends_with(".lora_b") ? master * m_loraScale : master;
 }
 
 NamedTensors TrainableWeights::assembled(bool mergeChanges) const
 {
-    NamedTensors weights;
-    if (mergeChanges)
-        for (const auto &[name, shape] : requiredTensors(m_config))
-            weights[name] = merged(name, m_frozen).to(m_computeType);
-    for (const auto &[name, weight] : m_frozen)
-        weights.try_emplace(name, weight);
+    NamedTensors weights = m_frozen;
     for (const auto &[name, master] : m_masters) {
         if (name.ends_with(".log_slope"))
             weights[without(name, ".log_slope") + ".log_decay"] = master.exp().neg();
         else if (!isLora(name))
-            weights.try_emplace(name, master.to(m_computeType));
-        else if (!mergeChanges)
-            weights[name] = (name.ends_with(".lora_b") ? master * m_loraScale : master).to(m_computeType);
+            weights[name] = master;
     }
+    addChanges(weights);
+    if (mergeChanges)
+        mergeLowRank(weights);
+    for (auto &[name, weight] : weights)
+        if (!name.ends_with(".log_decay"))
+            weight = weight.to(m_computeType);
     return weights;
 }
 
@@ -274,20 +268,13 @@ Result<std::shared_ptr<const Decoder>> TrainableWeights::folded(at::ScalarType d
     return guarded("training", [&]() -> Result<std::shared_ptr<const Decoder>> {
         const c10::NoGradGuard noGrad;
         DecoderConfig config = trainedConfig(origin);
-        NamedTensors weights;
-        for (const auto &[name, shape] : requiredTensors(config))
-            weights[name] = merged(name, start.weights());
-        for (const auto &[name, rounded] : m_frozen)
-            weights.try_emplace(name, start.weights().at(name));
+        NamedTensors weights = start.weights();
         for (const auto &[name, master] : m_masters)
-            if (!isLora(name) && !isMixerExtra(name))
-                weights.try_emplace(name, master);
-        for (std::size_t i = 0; i < config.layers.size(); ++i) {
-            if (const auto scale = m_masters.find(mixerName(i) + ".scale"); scale != m_masters.end()) {
-                at::Tensor &out = weights.at(mixerName(i) + ".out.weight");
-                out = out.to(at::kFloat) * scale->second.unsqueeze(0);
-            }
-        }
+            if (!isLora(name) && !name.ends_with(".log_slope"))
+                weights[name] = master;
+        addChanges(weights);
+        mergeLowRank(weights);
+        mergeScales(weights);
         for (auto &[name, weight] : weights)
             weight = weight.detach().to(dtype, false, true).contiguous();
         return Decoder::create(std::move(config), std::move(weights), "training");

@@ -53,7 +53,7 @@ private:
     void addMaster(const std::string &name, const at::Tensor &value);
     void addLayerMasters(const Recipe &recipe, at::Generator generator);
     void addLora(const std::string &projection, const Recipe &recipe, at::Generator generator);
-    at::Tensor merged(const std::string &name, const NamedTensors &frozen) const;
+    void addChanges(NamedTensors &weights) const;
     NamedTensors assembled(bool mergeChanges) const;
     DecoderConfig trainedConfig(const std::string &origin) const;
 

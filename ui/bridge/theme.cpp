@@ -159,6 +159,9 @@ QCheckBox::indicator:checked, QListView::indicator:checked {
 QRadioButton::indicator:checked { border-color: @accent; background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5,
   fx: 0.5, fy: 0.5, stop: 0 white, stop: 0.38 white, stop: 0.46 @accent, stop: 1 @accent); }
 QCheckBox::indicator:disabled, QRadioButton::indicator:disabled { border-color: @border; background: @canvas; }
+QCheckBox::indicator:checked:disabled { border-color: @border; background: @border; image: url(:/icons/check-disabled.png); }
+QRadioButton::indicator:checked:disabled { border-color: @border; background: qradialgradient(cx: 0.5, cy: 0.5, radius: 0.5,
+  fx: 0.5, fy: 0.5, stop: 0 @muted, stop: 0.38 @muted, stop: 0.46 @canvas, stop: 1 @canvas); }
 QScrollArea { border: none; background: transparent; }
 QPlainTextEdit[plain="true"] { border: none; background: transparent; }
 )");

@@ -2,10 +2,10 @@
 #include "convert/adapter.h"
 #include "convert/convert.h"
 #include "convert/export.h"
+#include "kernels/tiles.h"
 #include "mixer/decay.h"
 #include "model/decodestep.h"
 #include "support/tensorcheck.h"
-#include "tensor/tileproduct.h"
 
 #include <QTemporaryDir>
 #include <c10/core/GradMode.h>
@@ -117,7 +117,7 @@ private Q_SLOTS:
         QCOMPARE(int(quantised->dtype()), int(at::kFloat));
         for (const std::int64_t tokens : {1, 3, 40}) {
             // Products by matrix tiles leave out what is below 2^-16 of a term.
-            const double error = tokens > 1 && hasMatrixTiles() ? 5e-5 : 1e-5;
+            const double error = tokens > 1 && kernels::hasTiles() ? 5e-5 : 1e-5;
             QVERIFY(lens::test::relativeError(logitsOf(*quantised, tokens), logitsOf(*expanded, tokens)) < error);
             QVERIFY(lens::test::relativeError(logitsOf(*quantised, tokens, 3), logitsOf(*expanded, tokens, 3)) < error);
         }
@@ -135,7 +135,7 @@ private Q_SLOTS:
         const auto converted = convert(*quantised, options, {}, {}).value(), plain = convert(*quantised->expanded().value(), options, {}, {}).value();
         QVERIFY(decoderOf(converted).quantised().at("layers.0.mixer.q.weight").blocks().is_same(
             quantised->quantised().at("layers.0.mixer.q.weight").blocks()));
-        QVERIFY(lens::test::relativeError(logitsOf(*converted, 30), logitsOf(*plain, 30)) < (hasMatrixTiles() ? 5e-5 : 1e-5));
+        QVERIFY(lens::test::relativeError(logitsOf(*converted, 30), logitsOf(*plain, 30)) < (kernels::hasTiles() ? 5e-5 : 1e-5));
     }
 
     void adaptersStandBesideTheBlocks()

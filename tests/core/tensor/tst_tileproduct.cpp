@@ -1,4 +1,5 @@
 // Products by the matrix unit against products in float64.
+#include "kernels/tiles.h"
 #include "tensor/tileproduct.h"
 
 #include <QTest>
@@ -12,8 +13,8 @@ class TileProductTest : public QObject {
 private Q_SLOTS:
     void initTestCase()
     {
-        if (!hasMatrixTiles())
-            QSKIP("this machine has no matrix unit that LibTorch uses");
+        if (!kernels::hasTiles())
+            QSKIP("this machine has no matrix unit");
     }
 
     void againstFloat64_data()
@@ -24,7 +25,7 @@ private Q_SLOTS:
         QTest::addRow("one token") << 1 << 32 << 32;
         QTest::addRow("tokens between tiles") << 45 << 64 << 96;
         QTest::addRow("rows between tiles") << 64 << 50 << 64;
-        QTest::addRow("columns between tiles") << 33 << 33 << 42;
+        QTest::addRow("more columns than fit into the first cache") << 70 << 33 << 608;
         QTest::addRow("as large as a layer") << 256 << 1536 << 576;
     }
 
@@ -44,6 +45,21 @@ private Q_SLOTS:
         QVERIFY(((y - expected).abs() <= magnitude / 16384).all().item<bool>());
         // Errors of either sign: the whole is far closer than its terms need be.
         QVERIFY(((y - expected).norm() / expected.norm()).item<double>() < 1e-5);
+    }
+
+    /// LibTorch's own kernels use the same unit and remember how they set it up.
+    void leavesTheUnitAsItWas()
+    {
+        torch::manual_seed(13);
+        const at::Tensor a = torch::randn({64, 64}).to(at::kBFloat16), b = torch::randn({64, 64}).to(at::kBFloat16);
+        const at::Tensor x = torch::randn({64, 64});
+        const at::Tensor before = at::mm(a, b);
+        for (int i = 0; i < 3; ++i) {
+            tileProduct(x, 64, [&](std::int64_t first, std::int64_t count, float *values) {
+                std::copy_n(x[first].const_data_ptr<float>(), count * 64, values);
+            });
+            QVERIFY(at::equal(at::mm(a, b), before));
+        }
     }
 
     void tokensDoNotMeet()

@@ -1,0 +1,43 @@
+"""Answers lines of JSON on stdin with measurements of llama.cpp (llama-cpp-python): MODEL THREADS.
+
+{"prefill": N} -> tokens/s of N prompt tokens; {"decode": N, "at": D} -> tokens/s of N tokens behind D others.
+"""
+import json
+import random
+import sys
+import time
+
+import llama_cpp
+
+
+def main():
+    model, threads = sys.argv[1], int(sys.argv[2])
+    llama = llama_cpp.Llama(model, n_ctx=4096, n_threads=threads, n_threads_batch=threads, n_batch=512, verbose=False)
+    random.seed(1)
+
+    def some(count):
+        return [random.randrange(llama.n_vocab()) for _ in range(count)]
+
+    def prefill(count):
+        llama.reset()
+        ids, start = some(count), time.perf_counter()
+        llama.eval(ids)
+        return count / (time.perf_counter() - start)
+
+    def decode(count, at):
+        llama.reset()
+        llama.eval(some(max(1, at)))
+        ids, start = some(count), time.perf_counter()
+        for token in ids:
+            llama.eval([token])
+        return count / (time.perf_counter() - start)
+
+    llama.eval(some(8))
+    print(json.dumps({"ready": f"llama-cpp-python {llama_cpp.__version__}"}), flush=True)
+    for line in sys.stdin:
+        wish = json.loads(line)
+        rate = prefill(wish["prefill"]) if "prefill" in wish else decode(wish["decode"], wish["at"])
+        print(json.dumps({"tokens_per_second": rate}), flush=True)
+
+
+main()
