@@ -16,6 +16,7 @@ struct Options {
     std::int64_t newTokens = 128;
     std::vector<std::int64_t> depths = {0};
     int repeat = 5;
+    bool plainPath = false;
 };
 
 struct Spread {
@@ -78,6 +79,7 @@ Result<GenerationResult> Bench::generate(DecodeSession &session, std::span<const
     options.maxTokens = tokens;
     options.alternatives = 0;
     options.ignoreEndOfText = true;
+    options.plainPath = m_options.plainPath;
     Result<GenerationResult> result = session.generate(ids, options, {}, m_environment.stop);
     if (result && result->reason == StopReason::Cancelled)
         return fail(ErrorCode::Cancelled, "stopped", "bench");
@@ -238,6 +240,7 @@ void addBench(CommandLine &line)
         ->delimiter(',')
         ->check(CLI::Range(0, 1 << 24).description(""))
         ->option_text("LIST");
+    command->add_flag("--plain-path", options->plainPath, "Without the fused path for single tokens");
     command->add_option("--repeat", options->repeat, "Rounds")
         ->check(CLI::Range(1, 1000).description(""))
         ->capture_default_str();

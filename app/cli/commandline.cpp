@@ -51,8 +51,8 @@ void CommandLine::addCommonOptions(CLI::App &app)
     app.add_option("--device", m_common.load.device, "auto, cpu, cuda, cuda:N, mps or meta")
         ->check(CLI::Validator(checkDevice, "", "device"))
         ->group("Everywhere");
-    app.add_option("--dtype", m_common.load.dtype, "What to compute in: auto, float32, bfloat16, float16")
-        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16"}, CLI::ignore_case).description(""))
+    app.add_option("--dtype", m_common.load.dtype, "What to compute in: auto, float32, bfloat16, float16; or int8, int4: rounded weights")
+        ->check(CLI::IsMember({"auto", "float32", "bfloat16", "float16", "int8", "int4"}, CLI::ignore_case).description(""))
         ->group("Everywhere");
     app.add_option("--threads", m_common.threads, "CPU threads; 0 takes all cores")
         ->check(CLI::Range(0, 4096).description(""))

@@ -96,7 +96,7 @@ Json answerJson(const ColumnAnswer &answer, std::size_t column)
 std::string describe(const ModelInfo &info)
 {
     return info.mixer + ", " + std::to_string(info.layerCount) + " layers x " + std::to_string(info.heads) +
-           " heads, " + info.dtype + " on " + info.device + (info.untrained ? ", untrained" : "");
+           " heads, " + computedIn(info) + " on " + info.device + (info.untrained ? ", untrained" : "");
 }
 
 std::string columnHeading(const ComparedColumn &column)

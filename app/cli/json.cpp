@@ -55,6 +55,7 @@ Json toJson(const ModelInfo &info)
             {"device", info.device},
             {"device_note", info.deviceNote},
             {"dtype", info.dtype},
+            {"quantisation_error", info.quantisationError},
             {"tokenizer", info.tokenizer},
             {"chat_template", info.chatTemplate},
             {"chat_template_note", info.chatTemplateNote},

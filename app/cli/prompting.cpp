@@ -67,6 +67,7 @@ void addPromptOptions(CLI::App &command, PromptArguments &arguments, bool severa
         ->option_text("K")
         ->group(group);
     command.add_flag("--ignore-eos", options.ignoreEndOfText, "Go on after an end-of-text token")->group(group);
+    command.add_flag("--plain-path", options.plainPath, "Without the fused path for single tokens: slower")->group(group);
 }
 
 Dialogue::Dialogue(LoadedModelPtr model, const PromptArguments &arguments)

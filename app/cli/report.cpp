@@ -65,7 +65,7 @@ std::string modelPanel(const ComparedColumn &column, std::size_t index)
             fact("Shape", std::to_string(info.layerCount) + " layers × " + std::to_string(info.heads) +
                               " heads, width " + std::to_string(info.hiddenSize)) +
             fact("Parameters", grouped(info.parameters)) + fact("Sequence memory", memory) +
-            fact("Computed in", info.dtype + " on " + info.device) +
+            fact("Computed in", computedIn(info) + " on " + info.device) +
             fact("Stored as", info.format + ", " + info.storage) + fact("Licence", info.licence) +
             fact("Origin", info.origin) + fact("Weights", info.fingerprint) + fact("File", info.path);
     return html + "</dl></div>\n";

@@ -46,6 +46,7 @@ Result<GenerationResult> Generation::run(std::span<const TokenId> prompt)
     if (auto checked = check(prompt); !checked)
         return propagate(checked);
     const CoreShare share;
+    m_runner.usePlainPath(m_options.plainPath);
     m_result.promptIds.assign(prompt.begin(), prompt.end());
     const auto fed = prefill(prompt);
     m_result.prefillSeconds = seconds();

@@ -70,6 +70,12 @@ void addTextFacts(ModelInfo &info, const ModelText &text)
     info.chatTemplateNote = text.chatTemplateNote;
 }
 
+bool isQuantisedFile(const Checkpoint &checkpoint)
+{
+    const auto tensors = checkpoint.tensors();
+    return std::ranges::any_of(tensors, [](const TensorInfo &info) { return isQuantised(info.dtype); });
+}
+
 Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &options, std::stop_token stop,
                                  const ProgressFn &progress)
 {
@@ -84,6 +90,8 @@ Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &opt
     if (!source)
         return propagate(source);
 
+    if (blocksOf(*type) && choice->device.kind != DeviceKind::Cpu)
+        return fail(ErrorCode::Unsupported, "weights in " + options.dtype + " are for the CPU", name, "choose bfloat16, or the device cpu");
     auto model = source->architecture->build(*source->checkpoint, {choice->device, *type, stop, progress});
     if (!model)
         return propagate(model);
@@ -92,6 +100,8 @@ Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &opt
         return propagate(print);
     const auto inspected = source->architecture->inspect(*source->checkpoint);
     ModelInfo info = (*model)->describe();
+    if (blocksOf(*type) && info.quantisationError == 0 && info.dtype != options.dtype && !isQuantisedFile(*source->checkpoint))
+        return fail(ErrorCode::Unsupported, "no matrix of this model can be kept in " + options.dtype, name, "choose float32 or bfloat16");
     if (inspected) {
         info.format = inspected->format;
         info.licence = inspected->licence;

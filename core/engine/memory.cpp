@@ -1,6 +1,7 @@
 #include "engine/memory.h"
 
 #include "engine/engine.h"
+#include "engine/generation.h"
 #include "tensor/device.h"
 #include "tensor/torchbridge.h"
 
@@ -14,7 +15,7 @@ namespace {
 /// Activations while a chunk of a prompt is read: a few copies of the widest rows, and attention scores.
 std::uint64_t workingBytes(const ModelInfo &info, std::uint64_t element)
 {
-    constexpr std::int64_t chunk = 256;
+    constexpr auto chunk = static_cast<std::int64_t>(Generation::prefillChunk);
     const std::int64_t rows = chunk * (6 * info.hiddenSize + 3 * info.feedForward);
     const std::int64_t scores = 2 * info.heads * chunk * std::max(chunk, info.isRecurrent() ? chunk : info.trainedContext);
     return static_cast<std::uint64_t>(rows) * element + static_cast<std::uint64_t>(scores + info.vocabulary) * sizeof(float);
@@ -53,6 +54,9 @@ Result<MemoryEstimate> estimateMemory(const ModelInfo &info, const LoadOptions &
 
         MemoryEstimate estimate;
         estimate.weights = info.parameters * element;
+        if (const auto blocks = blocksOf(*type))
+            estimate.weights = info.parameters * static_cast<std::uint64_t>(blockLayout(*blocks).bytes)
+                               / static_cast<std::uint64_t>(blockLayout(*blocks).elements);
         // Recurrent states are float32 in any dtype. Before loading, the KV figure of `info` is that of float32.
         const std::uint64_t kv = info.dtype.empty() ? info.kvBytesPerToken * element / sizeof(float) : info.kvBytesPerToken;
         estimate.stateAtContext = info.stateBytes + kv * static_cast<std::uint64_t>(context);

@@ -29,6 +29,7 @@ struct GenerationOptions {
     std::vector<std::string> stopStrings;  ///< not part of the result
     int alternatives = 5;                  ///< most probable tokens reported with each token
     bool ignoreEndOfText = false;
+    bool plainPath = false;  ///< single tokens go the way of prompts, not through DecodeStep: slower, and its oracle
 
     bool operator==(const GenerationOptions &) const = default;
 };

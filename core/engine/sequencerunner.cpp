@@ -116,7 +116,7 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
 
 void SequenceRunner::forward(std::span<const TokenId> ids, bool wantLogits, ProbeSink &probe)
 {
-    if (m_step && ids.size() == 1 && m_step->satisfies(&probe, m_state.position())) {
+    if (m_step && !m_isPlain && ids.size() == 1 && m_step->satisfies(&probe, m_state.position())) {
         const std::span<const float> logits = m_step->run(ids.front(), m_state, &probe, wantLogits);
         m_logits = wantLogits ? std::make_shared<const std::vector<float>>(logits.begin(), logits.end()) : nullptr;
         return;

@@ -45,6 +45,9 @@ public:
 
     void clear();
 
+    /// Whether single tokens go the way of prompts although there is a DecodeStep.
+    void usePlainPath(bool plain) { m_isPlain = plain; }
+
 private:
     SequenceRunner(LanguageModelPtr model, std::unique_ptr<DecodeStep> step, ModelState state, bool needsSnapshots,
                    std::uint64_t budget);
@@ -56,6 +59,7 @@ private:
 
     LanguageModelPtr m_model;
     std::unique_ptr<DecodeStep> m_step;  // null where there is only the plain path
+    bool m_isPlain = false;
     ModelState m_state;
     std::vector<TokenId> m_ids;
     Logits m_logits;

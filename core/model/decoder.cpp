@@ -384,10 +384,16 @@ ModelInfo Decoder::describe() const
 {
     ModelInfo info = lens::describe(m_config, c10::elementSize(dtype()));
     addWeightFacts(info, m_weights, dtype(), device());
+    QuantisedWeight::Loss loss;
     for (const auto &[name, matrix] : m_quantised) {
         info.parameters += static_cast<std::uint64_t>(matrix.rows() * matrix.columns());
         info.weightBytes += matrix.bytes();
+        loss.squaredError += matrix.loss().squaredError;
+        loss.squaredNorm += matrix.loss().squaredNorm;
+        if (matrix.loss().squaredNorm > 0)
+            info.dtype = matrix.matrix().format == kernels::BlockFormat::Q8_0 ? "int8" : "int4";
     }
+    info.quantisationError = loss.squaredNorm > 0 ? std::sqrt(loss.squaredError / loss.squaredNorm) : 0;
     return info;
 }
 

@@ -1,7 +1,9 @@
 // What is known about a model, as plain data for the window, the command line and the store.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -47,7 +49,8 @@ struct ModelInfo {
 
     std::string device;                   ///< "cpu", "cuda:0"; empty before loading
     std::string deviceNote;               ///< why the wished device was not taken
-    std::string dtype;                    ///< "float32"
+    std::string dtype;                    ///< "float32"; "int8" or "int4" where matrices were rounded when they were loaded
+    double quantisationError = 0;         ///< what that did to them: root of their mean squared error, relative
     std::string tokenizer;                ///< its kind; empty when there is none
     std::string chatTemplate;             ///< name of the recognised template; empty when there is none
     std::string chatTemplateNote;         ///< why a template that is there cannot be used
@@ -66,6 +69,16 @@ inline bool hasRetention(const ModelInfo &info)
         if (layer.decayVaries || !layer.channelGamma.empty())
             return true;
     return false;
+}
+
+/// "float32", or "int8 (weights 0.57 % off)".
+inline std::string computedIn(const ModelInfo &info)
+{
+    if (info.quantisationError == 0)
+        return info.dtype;
+    std::array<char, 32> off{};
+    std::snprintf(off.data(), off.size(), "%.2g", 100 * info.quantisationError);
+    return info.dtype + " (weights " + off.data() + " % off)";
 }
 
 } // namespace lens

@@ -89,15 +89,32 @@ Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat3
 Result<std::optional<QuantisedWeight>> WeightLoader::loadQuantised(const std::string &stored)
 {
     const TensorInfo *info = m_checkpoint.find(stored);
-    if (!info || !isQuantised(info->dtype) || info->shape.size() != 2 || m_options.type != ComputeType::Auto || !m_device.is_cpu())
+    const std::optional<DType> wanted = blocksOf(m_options.type);
+    if (!info || info->shape.size() != 2 || !m_device.is_cpu() || (m_options.type != ComputeType::Auto && !wanted))
         return std::optional<QuantisedWeight>();
     if (m_options.stop.stop_requested())
         return fail(ErrorCode::Cancelled, "loading was cancelled", m_checkpoint.path().string());
+    if (!isQuantised(info->dtype))
+        return wanted && info->shape[1] % blockLayout(*wanted).elements == 0 ? round(*info, stored, *wanted)
+                                                                             : std::optional<QuantisedWeight>();
     const auto blocks = m_checkpoint.load(stored, info->dtype);
     if (!blocks)
         return propagate(blocks);
     count(*info);
     return QuantisedWeight::from(*blocks, info->dtype);
+}
+
+Result<std::optional<QuantisedWeight>> WeightLoader::round(const TensorInfo &info, const std::string &stored, DType blocks)
+{
+    if (const auto found = m_rounded.find(stored); found != m_rounded.end())
+        return std::optional(found->second);
+    const auto values = m_checkpoint.load(stored, DType::F32);
+    if (!values)
+        return propagate(values);
+    if (auto finite = checkFinite(*values, m_checkpoint.path().string() + ", " + stored); !finite)
+        return propagate(finite);
+    count(info);
+    return std::optional(m_rounded.emplace(stored, QuantisedWeight::rounded(*values, blocks)).first->second);
 }
 
 void WeightLoader::count(const TensorInfo &info)

@@ -44,11 +44,12 @@ public:
     /// ErrorCode::Mismatch when it is missing, Cancelled, what Checkpoint::load() says.
     Result<at::Tensor> load(const std::string &stored, bool keepFloat32 = false);
 
-    /// The blocks of a quantised matrix as they lie in the file, for models on the CPU whose type was left to us; nothing
-    /// for others, which load() expands.
+    /// A matrix on the CPU in blocks: as they lie in the file where the type was left to us, or made from numbers where
+    /// the type asks for them. Nothing for others, which load() gives as numbers.
     Result<std::optional<QuantisedWeight>> loadQuantised(const std::string &stored);
 
 private:
+    Result<std::optional<QuantisedWeight>> round(const TensorInfo &info, const std::string &stored, DType blocks);
     void count(const TensorInfo &info);
 
     const Checkpoint &m_checkpoint;
@@ -57,6 +58,7 @@ private:
     DType m_type;
     Progress m_progress;
     std::map<std::pair<std::string, bool>, at::Tensor> m_loaded;
+    QuantisedWeights m_rounded;
 };
 
 } // namespace lens

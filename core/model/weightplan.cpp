@@ -42,7 +42,8 @@ Result<LanguageModelPtr> buildDecoder(const Checkpoint &checkpoint, const Decode
         NamedTensors weights;
         QuantisedWeights quantised;
         for (const auto &[name, source] : plan.weights) {
-            const auto matrix = loader.loadQuantised(source.stored);
+            const bool isFeatureMap = name.find(".feature_map") != std::string::npos;  // small, and read as numbers
+            const auto matrix = isFeatureMap ? Result<std::optional<QuantisedWeight>>() : loader.loadQuantised(source.stored);
             if (!matrix)
                 return propagate(matrix);
             const auto tensor = *matrix ? Result<at::Tensor>(at::Tensor()) : loader.load(source.stored);

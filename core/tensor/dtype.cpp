@@ -48,6 +48,8 @@ constexpr std::array kComputeTypes{
     ComputeRow{ComputeType::Float32, "float32"},
     ComputeRow{ComputeType::BFloat16, "bfloat16"},
     ComputeRow{ComputeType::Float16, "float16"},
+    ComputeRow{ComputeType::Int8, "int8"},
+    ComputeRow{ComputeType::Int4, "int4"},
 };
 
 } // namespace
@@ -73,7 +75,14 @@ Result<ComputeType> parseComputeType(std::string_view text)
         if (candidate.name == text)
             return candidate.type;
     return fail(ErrorCode::InvalidArgument, "unknown dtype \"" + std::string(text) + "\"", {},
-                "use auto, float32, bfloat16 or float16");
+                "use auto, float32, bfloat16, float16, int8 or int4");
+}
+
+std::optional<DType> blocksOf(ComputeType type)
+{
+    return type == ComputeType::Int8   ? std::optional(DType::Q8_0)
+           : type == ComputeType::Int4 ? std::optional(DType::Q4_1)
+                                       : std::nullopt;
 }
 
 std::string_view name(ComputeType type)

@@ -4,6 +4,7 @@
 #include "base/result.h"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 namespace lens {
@@ -24,10 +25,14 @@ struct BlockLayout {
 BlockLayout blockLayout(DType type);
 bool isQuantised(DType type);
 
-/// What to compute in. Auto: float32 on the CPU, bfloat16 on a GPU. The recurrent state stays float32 throughout.
-enum class ComputeType { Auto, Float32, BFloat16, Float16 };
+/// What to compute in. Auto: float32 on the CPU, bfloat16 on a GPU. The recurrent state stays float32 throughout. Int8 and
+/// Int4: float32 too, but matrices become quantised blocks when they are loaded, on the CPU.
+enum class ComputeType { Auto, Float32, BFloat16, Float16, Int8, Int4 };
 
-/// "auto", "float32", "bfloat16", "float16".
+/// The blocks that matrices become; nothing for the others.
+std::optional<DType> blocksOf(ComputeType type);
+
+/// "auto", "float32", "bfloat16", "float16", "int8", "int4".
 Result<ComputeType> parseComputeType(std::string_view text);
 std::string_view name(ComputeType type);
 

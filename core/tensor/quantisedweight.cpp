@@ -5,6 +5,10 @@
 #include "tensor/kernelbridge.h"
 #include "tensor/tileproduct.h"
 
+#include <algorithm>
+#include <c10/util/Half.h>
+#include <cmath>
+#include <cstring>
 #include <torch/library.h>
 
 namespace lens {
@@ -108,6 +112,48 @@ TORCH_LIBRARY_IMPL(supralens, CPU, library)
     library.impl("block_linear", linear);
 }
 
+std::uint16_t asHalf(float number)
+{
+    return c10::detail::fp16_ieee_from_fp32_value(number);
+}
+
+float ofHalf(std::uint16_t half)
+{
+    return c10::detail::fp16_ieee_to_fp32_value(half);
+}
+
+/// The integer of a scale's steps nearest to `number`, a scale of 0 having none.
+int steps(float number, float scale, int least, int most)
+{
+    return scale == 0 ? 0 : std::clamp(static_cast<int>(std::lround(number / scale)), least, most);
+}
+
+/// 32 numbers as a scale and integers from -127 to 127.
+void roundToQ8(const float *from, std::byte *to)
+{
+    float most = 0;
+    for (int i = 0; i < 32; ++i)
+        most = std::max(most, std::abs(from[i]));
+    const std::uint16_t half = asHalf(most / 127);
+    std::memcpy(to, &half, 2);
+    for (int i = 0; i < 32; ++i)
+        to[2 + i] = static_cast<std::byte>(steps(from[i], ofHalf(half), -127, 127));
+}
+
+/// 32 numbers as a scale, the least of them, and integers from 0 to 15.
+void roundToQ4(const float *from, std::byte *to)
+{
+    const auto [least, most] = std::minmax_element(from, from + 32);
+    const std::uint16_t scale = asHalf((*most - *least) / 15), offset = asHalf(*least);
+    std::memcpy(to, &scale, 2);
+    std::memcpy(to + 2, &offset, 2);
+    for (int i = 0; i < 16; ++i) {
+        const int low = steps(from[i] - ofHalf(offset), ofHalf(scale), 0, 15);
+        const int high = steps(from[16 + i] - ofHalf(offset), ofHalf(scale), 0, 15);
+        to[4 + i] = static_cast<std::byte>(low | high << 4);
+    }
+}
+
 /// Looked up once.
 template <class Signature>
 auto operatorNamed(const char *name)
@@ -129,6 +175,23 @@ std::optional<QuantisedWeight> QuantisedWeight::from(const at::Tensor &blocks, D
         || blocks.size(1) % kernels::blockBytes(*format) != 0)
         return std::nullopt;
     return QuantisedWeight(blocks, *format, blocks.size(1) / kernels::blockBytes(*format) * kernels::blockElements(*format));
+}
+
+QuantisedWeight QuantisedWeight::rounded(const at::Tensor &values, DType type)
+{
+    const at::Tensor dense = values.contiguous();
+    const BlockLayout layout = blockLayout(type);
+    const std::int64_t rows = dense.size(0), columns = dense.size(1), perRow = columns / layout.elements;
+    const at::Tensor blocks = at::empty({rows, perRow * layout.bytes}, at::kByte);
+    inParallel(rows * perRow, layout.elements, [&](std::int64_t begin, std::int64_t end) {
+        const float *from = numbers<const float>(dense) + begin * layout.elements;
+        auto *to = static_cast<std::byte *>(blocks.data_ptr()) + begin * layout.bytes;
+        for (std::int64_t i = begin; i < end; ++i, from += layout.elements, to += layout.bytes)
+            type == DType::Q8_0 ? roundToQ8(from, to) : roundToQ4(from, to);
+    });
+    QuantisedWeight weight = from(blocks, type).value();
+    weight.m_loss = {(dense - weight.expanded()).square().sum(at::kDouble).item<double>(), dense.square().sum(at::kDouble).item<double>()};
+    return weight;
 }
 
 QuantisedWeight QuantisedWeight::narrow(std::int64_t first, std::int64_t rows) const

@@ -18,7 +18,9 @@ at::Device toTorch(const Device &device)
 at::ScalarType toTorch(ComputeType type, const Device &device)
 {
     switch (type) {
-    case ComputeType::Float32: return at::kFloat;
+    case ComputeType::Float32:
+    case ComputeType::Int8:
+    case ComputeType::Int4: return at::kFloat;
     case ComputeType::BFloat16: return at::kBFloat16;
     case ComputeType::Float16: return at::kHalf;
     case ComputeType::Auto: break;

@@ -72,7 +72,7 @@ QWidget *ModelDetails::makeLoading()
     for (const DeviceInfo &device : availableDevices())
         m_device->addItem(text(device.description), text(toString(device.device)));
     m_dtype->addItem(tr("automatic"), QStringLiteral("auto"));
-    for (const char *dtype : {"float32", "bfloat16", "float16"})
+    for (const char *dtype : {"float32", "bfloat16", "float16", "int8", "int4"})
         m_dtype->addItem(QString::fromLatin1(dtype), QString::fromLatin1(dtype));
     m_device->setAccessibleName(tr("Device"));
     m_dtype->setAccessibleName(tr("Element type"));

@@ -84,7 +84,7 @@ QList<std::pair<QString, QString>> modelFacts(const ModelInfo &info)
     add(Tr::tr("Device"), info.deviceNote.empty()
                               ? text(info.device)
                               : QStringLiteral("%1 (%2)").arg(text(info.device), text(info.deviceNote)));
-    add(Tr::tr("Computes in"), text(info.dtype));
+    add(Tr::tr("Computes in"), text(computedIn(info)));
     add(Tr::tr("Format"), text(info.format));
     add(Tr::tr("Stored as"), text(info.storage));
     add(Tr::tr("File size"), info.fileBytes ? formatBytes(info.fileBytes) : QString());

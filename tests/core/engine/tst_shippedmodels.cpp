@@ -61,6 +61,10 @@ private Q_SLOTS:
     void staySmall();
     void storiesAreWellPredicted_data();
     void storiesAreWellPredicted();
+    void weightsAreRoundedOnRequest_data();
+    void weightsAreRoundedOnRequest();
+    void singleTokensGoEitherWay_data() { storiesAreWellPredicted_data(); }
+    void singleTokensGoEitherWay();
     void adapterIsWhole();
     void adapterWinsBackWhatConversionLost();
 };
@@ -86,6 +90,53 @@ void TestShippedModels::storiesAreWellPredicted()
     const double nll = storyNll((models / QTest::currentDataTag()).string());
     QVERIFY2(nll < most, qPrintable(QString::number(nll)));
     QVERIFY(storyNll((models / "stories-softmax").string() + "@supra") > 2 * most);
+}
+
+void TestShippedModels::weightsAreRoundedOnRequest_data()
+{
+    QTest::addColumn<double>("bytes");  // of a matrix's number, scales included
+    QTest::addColumn<double>("error");  // of the weights
+    QTest::addColumn<double>("harm");   // nats a token
+    QTest::newRow("int8") << 34 / 32.0 << 0.01 << 0.01;
+    QTest::newRow("int4") << 20 / 32.0 << 0.12 << 0.3;
+}
+
+void TestShippedModels::weightsAreRoundedOnRequest()
+{
+    QFETCH(double, bytes);
+    QFETCH(double, error);
+    QFETCH(double, harm);
+    LoadOptions options = fixtures::onCpu();
+    options.dtype = QTest::currentDataTag();
+    const std::string specification = (models / "stories-softmax").string();
+    const auto rounded = loadModel(specification, options);
+    QVERIFY2(rounded.has_value(), rounded ? "" : toString(rounded.error()).c_str());
+    const ModelInfo &info = (*rounded)->info();
+    QCOMPARE(info.dtype, options.dtype);
+    QVERIFY(info.quantisationError > 0 && info.quantisationError < error);
+    QVERIFY(double(info.weightBytes) < 1.05 * bytes * double(info.parameters));
+    const double exact = storyNll(specification), now = meanNll(**rounded, *(*rounded)->tokenizer()->encode(story));
+    QVERIFY2(std::abs(now - exact) < harm, qPrintable(QString::number(now - exact)));
+
+    options.device = "meta";
+    QVERIFY(loadModel(specification, options).error().code == ErrorCode::Unsupported);
+}
+
+/// The fused path for single tokens and the one that prompts take write the same story.
+void TestShippedModels::singleTokensGoEitherWay()
+{
+    const LoadedModelPtr model = load((models / QTest::currentDataTag()).string());
+    const std::vector<TokenId> prompt = *model->tokenizer()->encode(story);
+    const auto written = [&](bool plainPath) {
+        const auto session = DecodeSession::create(model).value();
+        GenerationOptions options;
+        options.maxTokens = 100;
+        options.plainPath = plainPath;
+        options.sampling.temperature = 0;
+        options.ignoreEndOfText = true;
+        return session->generate(prompt, options, {}, {}).value().ids;
+    };
+    QCOMPARE(written(true), written(false));
 }
 
 void TestShippedModels::adapterIsWhole()
