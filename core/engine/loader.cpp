@@ -72,8 +72,7 @@ void addTextFacts(ModelInfo &info, const ModelText &text)
 
 bool isQuantisedFile(const Checkpoint &checkpoint)
 {
-    const auto tensors = checkpoint.tensors();
-    return std::ranges::any_of(tensors, [](const TensorInfo &info) { return isQuantised(info.dtype); });
+    return std::ranges::any_of(checkpoint.tensors(), [](const TensorInfo &info) { return isQuantised(info.dtype); });
 }
 
 Result<LoadedModelPtr> loadPlain(const std::string &name, const LoadOptions &options, std::stop_token stop,

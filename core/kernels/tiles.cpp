@@ -51,6 +51,15 @@ private:
     TileConfig m_before;
 };
 
+/// Tiles 0 to 3 += what tiles 4 and 5 hold of W times what 6 and 7 hold of x.
+SUPRALENS_TILES inline void addLoaded()
+{
+    _tile_dpbf16ps(0, 4, 6);
+    _tile_dpbf16ps(1, 4, 7);
+    _tile_dpbf16ps(2, 5, 6);
+    _tile_dpbf16ps(3, 5, 7);
+}
+
 /// Tiles 0 to 3 += W x^T for 32 rows and 32 tokens: low W with high x, high W with both. Eight loads for twelve products.
 SUPRALENS_TILES void addColumns(std::int64_t columns, std::int64_t rowBytes, const TwoParts &W, const TwoParts &x)
 {
@@ -61,22 +70,13 @@ SUPRALENS_TILES void addColumns(std::int64_t columns, std::int64_t rowBytes, con
         _tile_loadd(5, low + kHalf * rowBytes / 2, rowBytes);
         _tile_loadd(6, xHigh, pairBytes);
         _tile_loadd(7, xHigh + kTile, pairBytes);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        addLoaded();
         _tile_loadd(4, high, rowBytes);
         _tile_loadd(5, high + kHalf * rowBytes / 2, rowBytes);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        addLoaded();
         _tile_loadd(6, xLow, pairBytes);
         _tile_loadd(7, xLow + kTile, pairBytes);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
+        addLoaded();
     }
 }
 

@@ -98,10 +98,6 @@ def sessions(model, threads, columns, tokens, *more):
     return json.loads(output([SESSIONS, model, str(threads), str(columns), str(tokens), *more]))["tokens_per_second"]
 
 
-def window(what):
-    return json.loads(output([WINDOW]))[what]
-
-
 def beside_a_busy_process(measure):
     busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
@@ -136,6 +132,14 @@ class Report:
         for _ in range(self.rounds):
             for name, measure in there.items():
                 found[name].append(measure())
+        self.add(what, found, ratios, unit)
+
+    def observe(self, what, measure, unit):
+        """measure() -> name -> figure, all of one run."""
+        runs = [measure() for _ in range(self.rounds)]
+        self.add(what, {name: [run[name] for run in runs] for name in runs[0]}, [], unit)
+
+    def add(self, what, found, ratios, unit):
         medians = {name: statistics.median(values) for name, values in found.items()}
         row = {"what": what, "unit": unit, "median": medians, "all": found, "ratios": []}
         for text, above, below, target in ratios:
@@ -200,10 +204,7 @@ def alone(options, report):
                    [(f"depth {depths[-1]} / depth 0", str(depths[-1]), "0", 1)], unit="bytes")
     report.compare("probes, SUPRA", {"off": lambda: sessions(DEMO, threads, 1, 512), "on": lambda: sessions(DEMO, threads, 1, 512, "probes")},
                    [("on / off", "on", "off", 0.95)])
-    report.compare("window with the demo pair, two columns streaming",
-                   {"visible": lambda: window("visible"), "pair ready": lambda: window("ready"),
-                    "longest event": lambda: window("longest_event"), "longest turn of the loop": lambda: window("longest_turn")},
-                   [], unit="ms")
+    report.observe("window with the demo pair, two columns streaming", lambda: json.loads(output([WINDOW])), unit="ms")
     if options.stories:
         folder = os.path.dirname(options.stories)
         report.compare("stories260K, one thread",

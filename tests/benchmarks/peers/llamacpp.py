@@ -1,13 +1,11 @@
-"""Answers lines of JSON on stdin with measurements of llama.cpp (llama-cpp-python): MODEL THREADS.
-
-{"prefill": N} -> tokens/s of N prompt tokens; {"decode": N, "at": D} -> tokens/s of N tokens behind D others.
-"""
-import json
+"""Measures llama.cpp (llama-cpp-python) when questions.py asks: MODEL.gguf THREADS."""
 import random
 import sys
 import time
 
 import llama_cpp
+
+from questions import answer
 
 
 def main():
@@ -33,11 +31,7 @@ def main():
         return count / (time.perf_counter() - start)
 
     llama.eval(some(8))
-    print(json.dumps({"ready": f"llama-cpp-python {llama_cpp.__version__}"}), flush=True)
-    for line in sys.stdin:
-        wish = json.loads(line)
-        rate = prefill(wish["prefill"]) if "prefill" in wish else decode(wish["decode"], wish["at"])
-        print(json.dumps({"tokens_per_second": rate}), flush=True)
+    answer(f"llama-cpp-python {llama_cpp.__version__}", prefill, decode)
 
 
 main()

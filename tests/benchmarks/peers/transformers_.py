@@ -1,14 +1,12 @@
-"""Answers lines of JSON on stdin with measurements of Hugging Face transformers in float32: MODEL.gguf THREADS.
-
-The same questions as llamacpp.py answers.
-"""
-import json
+"""Measures Hugging Face transformers in float32 when questions.py asks: MODEL.gguf THREADS."""
 import os
 import sys
 import time
 
 import torch
 import transformers
+
+from questions import answer
 
 
 def main():
@@ -37,11 +35,7 @@ def main():
         return count / (time.perf_counter() - start)
 
     prefill(8)
-    print(json.dumps({"ready": f"transformers {transformers.__version__}, torch {torch.__version__}"}), flush=True)
-    for line in sys.stdin:
-        wish = json.loads(line)
-        rate = prefill(wish["prefill"]) if "prefill" in wish else decode(wish["decode"], wish["at"])
-        print(json.dumps({"tokens_per_second": rate}), flush=True)
+    answer(f"transformers {transformers.__version__}, torch {torch.__version__}", prefill, decode)
 
 
 main()
