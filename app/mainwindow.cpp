@@ -20,6 +20,7 @@
 #include "uptrain/trainingpage.h"
 #include "widgets/errorbanner.h"
 #include "widgets/navigationrail.h"
+#include "workspacebar.h"
 
 #include <QCloseEvent>
 #include <QDockWidget>
@@ -106,12 +107,15 @@ void MainWindow::makePages()
     m_pages->addWidget(m_sessionsPage);
     m_pages->addWidget(new PluginsPage(m_engine));
     m_pages->addWidget(m_trainingPage);
+    auto *below = new QHBoxLayout;
+    below->addWidget(m_rail);
+    below->addWidget(m_pages, 1);
     auto *centre = new QWidget;
-    auto *layout = new QHBoxLayout(centre);
+    auto *layout = new QVBoxLayout(centre);
     layout->setContentsMargins(0, 0, 0, 0);
     layout->setSpacing(0);
-    layout->addWidget(m_rail);
-    layout->addWidget(m_pages, 1);
+    layout->addWidget(new WorkspaceBar(m_store, m_chat));
+    layout->addLayout(below, 1);
     setCentralWidget(centre);
 }
 
@@ -128,7 +132,7 @@ void MainWindow::wirePages()
     connect(m_compare, &CompareWorkspace::shadingChanged, this,
             [this](Shading shading) { m_settings.setShading(int(shading)); });
     connect(m_side, &SidePanel::newSessionRequested, this, &MainWindow::newSession);
-    connect(m_side, &SidePanel::sessionChosen, this, &MainWindow::openSession);
+    connect(m_side, &SidePanel::sessionChosen, this, [this](qint64 session) { openSession(session); });
     connect(m_side, &SidePanel::openModelRequested, this, [this] { openModelFile(-1); });
     connect(m_side, &SidePanel::modelChosen, this, [this](quint64 entry) {
         m_modelsPage->select(entry);
@@ -148,7 +152,7 @@ void MainWindow::wirePages()
     connect(m_modelsPage, &ModelsPage::convertRequested, this, &MainWindow::convert);
     connect(&m_modelsPage->welcome(), &WelcomePage::modelFetched, this, &MainWindow::showFetched);
     connect(m_sessionsPage, &SessionsPage::newRequested, this, &MainWindow::newSession);
-    connect(m_sessionsPage, &SessionsPage::openRequested, this, &MainWindow::openSession);
+    connect(m_sessionsPage, &SessionsPage::openRequested, this, [this](qint64 session) { openSession(session); });
     connect(m_sessionsPage, &SessionsPage::removed, this, [this](qint64 session) {
         if (session == m_chat.session())
             m_chat.newSession();
@@ -171,10 +175,10 @@ void MainWindow::wirePages()
 
 void MainWindow::wireStore()
 {
-    connect(&m_store, &StoreThread::failed, this, [this](const Error &error) {
+    connect(&m_store, &StoreThread::opened, this, &MainWindow::adoptStore);
+    connect(&m_store, &StoreThread::failed, this, [this] {
         m_notSaved = true;
-        m_compare->banner().showError(error);
-        m_sessionsPage->showError(error);
+        m_chat.setKeeping(false);
         updateStatus();
     });
     const auto failed = [this](const Error &error) {
@@ -367,16 +371,29 @@ bool MainWindow::mayLeaveTraining()
     return false;
 }
 
-void MainWindow::openSession(RowId session)
+void MainWindow::adoptStore()
+{
+    m_notSaved = false;
+    const bool writing = m_store.access() == Access::Writing;
+    m_chat.setKeeping(writing);
+    // Whoever had the workspace may have gone on with the session that is on show.
+    if (const RowId session = m_chat.session(); writing && session != 0) {
+        m_chat.newSession();
+        openSession(session, m_rail->current());
+    }
+    updateStatus();
+}
+
+void MainWindow::openSession(RowId session, int page)
 {
     if (session <= 0)
         return;
     if (session == m_chat.session()) {
-        showPage(ComparePage);
+        showPage(page);
         return;
     }
     m_store.run<OpenedSession>([session](Workspace &workspace) { return lens::openSession(workspace, session); },
-                               [this, session](Result<OpenedSession> opened) {
+                               [this, session, page](Result<OpenedSession> opened) {
                                    if (!opened) {
                                        m_sessionsPage->showError(opened.error());
                                        return;
@@ -385,7 +402,7 @@ void MainWindow::openSession(RowId session)
                                    m_side->generation().setSettings(m_chat.settings());
                                    m_side->setCurrentSession(session);
                                    m_sessionsPage->setCurrent(session);
-                                   showPage(ComparePage);
+                                   showPage(page);
                                });
 }
 

@@ -88,7 +88,10 @@ private:
     void compareTrained(const QString &model, const QString &original);
     /// False while a training runs: the user is asked, and what he chose closes the window when the run has ended.
     bool mayLeaveTraining();
-    void openSession(RowId session);
+    /// The workspace could be opened, or opened again.
+    void adoptStore();
+    /// Then shows that page.
+    void openSession(RowId session, int page = ComparePage);
     void newSession();
     void resetLayout();
     void cycleDocks(int step);

@@ -187,8 +187,12 @@ void MainWindow::updateStatus()
                            : loaded == 1
                                ? tr("1 model loaded, %1").arg(formatBytes(m_library.loadedBytes()))
                                : tr("%1 models loaded, %2").arg(loaded).arg(formatBytes(m_library.loadedBytes())));
-    if (m_notSaved)
+    if (m_store.access() == Access::Reading)
+        m_savedStatus->setText(tr("workspace read-only"));
+    else if (m_notSaved)
         m_savedStatus->setText(tr("workspace not saved"));
+    else if (!m_chat.isKept())
+        m_savedStatus->setText(tr("conversation not kept"));
     else if (!m_saved.isValid())
         m_savedStatus->setText(tr("workspace ready"));
     else

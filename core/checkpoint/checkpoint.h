@@ -54,6 +54,9 @@ public:
     /// mapped as long as the tensor lives; else it is converted (quantised blocks dequantised) tensor by tensor.
     virtual Result<at::Tensor> load(std::string_view tensor, DType type) const = 0;
 
+    /// The bytes of the tensor, a copy of which serves from now on, need not stay in memory.
+    virtual void release(std::string_view tensor) const = 0;
+
     /// The vocabulary inside the file, where the format carries one.
     virtual std::optional<EmbeddedVocabulary> vocabulary() const { return std::nullopt; }
 

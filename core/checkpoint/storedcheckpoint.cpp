@@ -40,4 +40,13 @@ Result<at::Tensor> StoredCheckpoint::load(std::string_view tensor, DType type) c
     return loadStored(m_content.tensors[found->second], type);
 }
 
+void StoredCheckpoint::release(std::string_view tensor) const
+{
+    const auto found = m_index.find(tensor);
+    if (found == m_index.end())
+        return;
+    const StoredTensor &stored = m_content.tensors[found->second];
+    stored.file->release(stored.file->bytes().subspan(stored.offset, stored.span));
+}
+
 } // namespace lens

@@ -28,6 +28,7 @@ public:
     const std::vector<TensorInfo> &tensors() const override { return m_infos; }
     const TensorInfo *find(std::string_view tensor) const override;
     Result<at::Tensor> load(std::string_view tensor, DType type) const override;
+    void release(std::string_view tensor) const override;
     std::optional<EmbeddedVocabulary> vocabulary() const override { return m_content.vocabulary; }
     std::vector<std::filesystem::path> files() const override { return m_content.files; }
 

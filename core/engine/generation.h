@@ -12,9 +12,10 @@ namespace lens {
 
 class Generation {
 public:
-    /// Tokens of a prompt fed in one pass. Fixed, since other sizes would round differently and the same seed shall
-    /// give the same text; a stop request is heeded between layers, so larger models need no smaller chunks.
-    static constexpr std::size_t prefillChunk = 512;
+    /// Tokens of a prompt fed in one pass: so many that a layer's numbers stay in a core's own cache. Fixed, since other
+    /// sizes would round differently and the same seed shall give the same text; a stop request is heeded between layers,
+    /// so larger models need no smaller chunks.
+    static constexpr std::size_t prefillChunk = 256;
 
     Generation(const LoadedModel &model, SequenceRunner &runner, const GenerationOptions &options,
                const GenerationCallbacks &callbacks, std::stop_token stop);

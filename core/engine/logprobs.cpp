@@ -1,8 +1,9 @@
 #include "engine/logprobs.h"
 
+#include "kernels/logits.h"
+
 #include <algorithm>
 #include <cmath>
-#include <numeric>
 
 namespace lens {
 
@@ -10,21 +11,21 @@ double logSumExp(std::span<const float> logits)
 {
     if (logits.empty())
         return 0;
-    const double greatest = *std::max_element(logits.begin(), logits.end());
-    double sum = 0;
-    for (const float x : logits)
-        sum += std::exp(x - greatest);
-    return greatest + std::log(sum);
+    const float greatest = *std::max_element(logits.begin(), logits.end());
+    return greatest + std::log(kernels::sumOfExponentials(std::ssize(logits), logits.data(), greatest, 1));
 }
 
 std::vector<TokenId> mostProbable(std::span<const float> logits, std::size_t count)
 {
-    count = std::min(count, logits.size());
-    std::vector<TokenId> ids(logits.size());
-    std::iota(ids.begin(), ids.end(), 0);
-    std::partial_sort(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(count), ids.end(),
-                      [&](TokenId a, TokenId b) { return logits[a] != logits[b] ? logits[a] > logits[b] : a < b; });
-    ids.resize(count);
+    std::vector<TokenId> ids;  // the best so far
+    ids.reserve(count + 1);
+    for (std::size_t id = 0; id < logits.size() && count > 0; ++id) {
+        if (ids.size() == count && logits[id] <= logits[static_cast<std::size_t>(ids.back())])
+            continue;
+        const auto place = std::find_if(ids.begin(), ids.end(), [&](TokenId other) { return logits[id] > logits[static_cast<std::size_t>(other)]; });
+        ids.insert(place, static_cast<TokenId>(id));
+        ids.resize(std::min(ids.size(), count));
+    }
     return ids;
 }
 

@@ -1,5 +1,8 @@
 #include "engine/sampler.h"
 
+#include "engine/logprobs.h"
+#include "kernels/logits.h"
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -17,16 +20,23 @@ bool moreProbable(const Candidate &a, const Candidate &b)
     return a.logit != b.logit ? a.logit > b.logit : a.id < b.id;
 }
 
-Result<std::vector<double>> penalised(std::span<const float> logits, std::span<const TokenId> history,
-                                      const SamplingOptions &options)
+bool changesLogits(const SamplingOptions &options)
+{
+    return !options.logitBias.empty() || options.repetitionPenalty != 1.0 || options.frequencyPenalty != 0.0
+           || options.presencePenalty != 0.0;
+}
+
+tl::unexpected<Error> notFinite(std::span<const float> logits, std::size_t position)
 {
     const auto bad = std::find_if(logits.begin(), logits.end(), [](float x) { return !std::isfinite(x); });
-    if (bad != logits.end())
-        return fail(ErrorCode::Internal,
-                    "the model's logit of token id " + std::to_string(bad - logits.begin()) + " is not a finite number",
-                    "token position " + std::to_string(history.size()),
-                    "the weights may be damaged, or need a wider dtype such as float32");
+    return fail(ErrorCode::Internal,
+                "the model's logit of token id " + std::to_string(bad - logits.begin()) + " is not a finite number",
+                "token position " + std::to_string(position),
+                "the weights may be damaged, or need a wider dtype such as float32");
+}
 
+std::vector<double> penalised(std::span<const float> logits, std::span<const TokenId> history, const SamplingOptions &options)
+{
     std::vector<double> result(logits.begin(), logits.end());
     for (const auto &[id, bias] : options.logitBias)
         if (static_cast<std::size_t>(id) < result.size())
@@ -35,8 +45,6 @@ Result<std::vector<double>> penalised(std::span<const float> logits, std::span<c
     const auto window = static_cast<std::size_t>(options.penaltyWindow);
     if (window > 0 && history.size() > window)
         history = history.last(window);
-    if (options.repetitionPenalty == 1.0 && options.frequencyPenalty == 0.0 && options.presencePenalty == 0.0)
-        return result;
     std::unordered_map<TokenId, int> seen;
     for (const TokenId id : history)
         ++seen[id];
@@ -74,11 +82,10 @@ void keepTopK(std::vector<Candidate> &list, std::size_t k)
     list.resize(k);
 }
 
-/// A heap, because usually only a few of a large vocabulary are taken.
-void keepTopP(std::vector<Candidate> &list, double p)
+/// Until they sum up to `wanted`. A heap, because usually only a few of a large vocabulary are taken.
+void keepTopP(std::vector<Candidate> &list, double wanted)
 {
     const auto lessProbable = [](const Candidate &a, const Candidate &b) { return moreProbable(b, a); };
-    const double wanted = p * totalOf(list);
     std::make_heap(list.begin(), list.end(), lessProbable);
     std::vector<Candidate> kept;
     double share = 0;
@@ -89,6 +96,61 @@ void keepTopP(std::vector<Candidate> &list, double p)
         list.pop_back();
     }
     list = std::move(kept);
+}
+
+/// What may be drawn, with unnormalised probabilities: that of the best is one.
+struct Drawn {
+    std::vector<Candidate> list;
+    double best = 0;   ///< its logit, which those of the list are relative to, in units of the temperature
+    double total = 0;  ///< of all probabilities, those included that top-p cannot keep and the list may lack
+};
+
+/// Without bias and penalties: no number of the vocabulary is touched that cannot be drawn.
+Drawn unchanged(std::span<const float> logits, float best, const SamplingOptions &options)
+{
+    Drawn drawn;
+    drawn.best = best;
+    const auto add = [&](std::size_t id) {
+        drawn.list.push_back({static_cast<TokenId>(id), (static_cast<double>(logits[id]) - best) / options.temperature, 0});
+    };
+    const auto k = static_cast<std::size_t>(options.topK);
+    if (k > 0 && k < logits.size()) {
+        for (const TokenId id : mostProbable(logits, k))
+            add(static_cast<std::size_t>(id));
+        exponentiate(drawn.list);
+        drawn.total = totalOf(drawn.list);
+        return drawn;
+    }
+    drawn.total = kernels::sumOfExponentials(std::ssize(logits), logits.data(), best, 1 / options.temperature);
+    // Even if all were below it, they would sum up to no more than top-p leaves out.
+    const double least = (1 - options.topP) * drawn.total / static_cast<double>(logits.size());
+    const double floor = options.topP < 1 ? best + std::log(least) * options.temperature : lowest;
+    for (std::size_t id = 0; id < logits.size(); ++id)
+        if (logits[id] >= floor)
+            add(id);
+    exponentiate(drawn.list);
+    return drawn;
+}
+
+/// Top-p, min-p, and probabilities that sum up to one.
+std::vector<Candidate> chosenAmong(Drawn drawn, const SamplingOptions &options)
+{
+    std::vector<Candidate> &list = drawn.list;
+    if (options.topP < 1)
+        keepTopP(list, options.topP * drawn.total);
+    if (options.minP > 0)
+        std::erase_if(list, [&](const Candidate &c) { return c.probability < options.minP; });
+    const double total = totalOf(list);
+    for (Candidate &c : list) {
+        c.logit += drawn.best / options.temperature;
+        c.probability /= total;
+    }
+    return std::move(list);
+}
+
+std::vector<Candidate> only(std::ptrdiff_t id, double logit)
+{
+    return {Candidate{static_cast<TokenId>(id), logit, 1.0}};
 }
 
 } // namespace
@@ -126,38 +188,32 @@ Result<void> checkSampling(const SamplingOptions &options, std::int64_t vocabula
 Result<std::vector<Candidate>> candidates(std::span<const float> logits, std::span<const TokenId> history,
                                           const SamplingOptions &options)
 {
-    auto adjusted = penalised(logits, history, options);
-    if (!adjusted)
-        return propagate(adjusted);
+    const std::int64_t greatest = logits.empty() ? -1 : kernels::greatest(std::ssize(logits), logits.data());
+    if (greatest < 0 && !logits.empty())
+        return notFinite(logits, history.size());
+    if (greatest >= 0 && !changesLogits(options))
+        return options.temperature == 0 ? only(greatest, logits[static_cast<std::size_t>(greatest)])
+                                        : chosenAmong(unchanged(logits, logits[static_cast<std::size_t>(greatest)], options), options);
 
-    const auto best = std::max_element(adjusted->begin(), adjusted->end());
-    if (best == adjusted->end() || *best == lowest)
+    const std::vector<double> adjusted = penalised(logits, history, options);
+    const auto best = std::max_element(adjusted.begin(), adjusted.end());
+    if (best == adjusted.end() || *best == lowest)
         return fail(ErrorCode::InvalidArgument, "the logit bias forbids every token", "sampling options",
                     "leave at least one token");
     if (options.temperature == 0)
-        return std::vector{Candidate{static_cast<TokenId>(best - adjusted->begin()), *best, 1.0}};
+        return only(best - adjusted.begin(), *best);
 
-    std::vector<Candidate> list;
-    list.reserve(adjusted->size());
-    for (std::size_t id = 0; id < adjusted->size(); ++id)
-        if ((*adjusted)[id] != lowest)
-            list.push_back({static_cast<TokenId>(id), ((*adjusted)[id] - *best) / options.temperature, 0});
-
+    Drawn drawn;
+    drawn.best = *best;
+    for (std::size_t id = 0; id < adjusted.size(); ++id)
+        if (adjusted[id] != lowest)
+            drawn.list.push_back({static_cast<TokenId>(id), (adjusted[id] - *best) / options.temperature, 0});
     const auto k = static_cast<std::size_t>(options.topK);
-    if (k > 0 && k < list.size())
-        keepTopK(list, k);
-    exponentiate(list);
-    if (options.topP < 1)
-        keepTopP(list, options.topP);
-    if (options.minP > 0)
-        std::erase_if(list, [&](const Candidate &c) { return c.probability < options.minP; });
-
-    const double total = totalOf(list);
-    for (Candidate &c : list) {
-        c.logit += *best / options.temperature;
-        c.probability /= total;
-    }
-    return list;
+    if (k > 0 && k < drawn.list.size())
+        keepTopK(drawn.list, k);
+    exponentiate(drawn.list);
+    drawn.total = totalOf(drawn.list);
+    return chosenAmong(std::move(drawn), options);
 }
 
 Result<TokenId> chooseToken(std::span<const float> logits, std::span<const TokenId> history,

@@ -118,7 +118,7 @@ void SequenceRunner::forward(std::span<const TokenId> ids, bool wantLogits, Prob
 {
     if (m_step && !m_isPlain && ids.size() == 1 && m_step->satisfies(&probe, m_state.position())) {
         const std::span<const float> logits = m_step->run(ids.front(), m_state, &probe, wantLogits);
-        m_logits = wantLogits ? std::make_shared<const std::vector<float>>(logits.begin(), logits.end()) : nullptr;
+        setLogits(logits);
         return;
     }
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
@@ -127,12 +127,20 @@ void SequenceRunner::forward(std::span<const TokenId> ids, bool wantLogits, Prob
     options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
     options.probe = &probe;
     const at::Tensor logits = m_model->forward(tokens, m_state, options);
+    const at::Tensor row = wantLogits ? logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous() : at::empty({0});
+    setLogits({row.const_data_ptr<float>(), static_cast<std::size_t>(row.numel())});
+}
+
+/// Nothing when there are none.
+void SequenceRunner::setLogits(std::span<const float> logits)
+{
     m_logits.reset();
-    if (!wantLogits)
+    if (logits.empty())
         return;
-    const at::Tensor row = logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous();
-    const float *data = row.const_data_ptr<float>();
-    m_logits = std::make_shared<const std::vector<float>>(data, data + row.numel());
+    if (!m_buffer || m_buffer.use_count() > 1)
+        m_buffer = std::make_shared<std::vector<float>>();
+    m_buffer->assign(logits.begin(), logits.end());
+    m_logits = m_buffer;
 }
 
 void SequenceRunner::takeSnapshot(bool lasting)

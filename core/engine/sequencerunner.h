@@ -54,6 +54,7 @@ private:
 
     std::int64_t rewindUnguarded(std::span<const TokenId> prompt);
     void forward(std::span<const TokenId> ids, bool wantLogits, ProbeSink &probe);
+    void setLogits(std::span<const float> logits);
     void restore(const Snapshot *snapshot);
     void recover(std::int64_t position);
 
@@ -63,6 +64,7 @@ private:
     ModelState m_state;
     std::vector<TokenId> m_ids;
     Logits m_logits;
+    std::shared_ptr<std::vector<float>> m_buffer;  // of m_logits; written again once nobody else holds it
     bool m_needsSnapshots;
     std::int64_t m_lastSnapshot = 0;
     SnapshotStore m_snapshots;

@@ -1,6 +1,7 @@
 // GGUF's quantised blocks, as the GGUF specification and ggml's block structures lay them out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace lens::kernels {
@@ -26,5 +27,15 @@ constexpr std::int64_t blockBytes(BlockFormat format)
     }
     return 0;
 }
+
+/// Rows of whole blocks, one behind the other, at any address; the first of them perhaps in panels (see panels.h).
+struct BlockMatrix {
+    BlockFormat format = BlockFormat::Q8_0;
+    const std::byte *blocks = nullptr;
+    std::int64_t columns = 0;    ///< a multiple of blockElements()
+    std::int64_t panelRows = 0;  ///< a multiple of 16
+
+    std::int64_t rowBytes() const { return columns / blockElements(format) * blockBytes(format); }
+};
 
 } // namespace lens::kernels

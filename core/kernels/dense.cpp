@@ -1,5 +1,7 @@
 #include "kernels/matrix.h"
 
+#include <hwy/cache_control.h>
+
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/dense.cpp"
 #include <hwy/foreach_target.h>
@@ -9,28 +11,53 @@
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
+constexpr std::int64_t kStreams = 4;   // memory serves several places at a time faster than one
+constexpr std::int64_t kAhead = 1024;  // bytes of each that are fetched before they are needed
+constexpr std::int64_t kLine = 64;     // bytes that are fetched at a time
+
+/// y[apart i] = row[apart i] times x, i < count.
+template <std::int64_t count, class T>
+HWY_INLINE void rowsApart(std::int64_t columns, std::int64_t apart, const T *row, const float *x, float *y)
+{
+    const Wide d;
+    constexpr std::int64_t step = kLine / sizeof(T);
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    const std::int64_t stride = apart * columns;
+    hn::Vec<Wide> sums[count];
+    HWY_UNROLL(4)
+    for (std::int64_t i = 0; i < count; ++i)
+        sums[i] = hn::Zero(d);
+    std::int64_t j = 0;
+    for (; j + step <= columns; j += step) {
+        HWY_UNROLL(4)
+        for (std::int64_t i = 0; i < count; ++i)
+            hwy::Prefetch(row + i * stride + j + kAhead / sizeof(T));
+        for (std::int64_t k = j; k < j + step; k += lanes) {
+            const auto input = hn::LoadU(d, x + k);
+            HWY_UNROLL(4)
+            for (std::int64_t i = 0; i < count; ++i)
+                sums[i] = hn::MulAdd(load(d, row + i * stride + k), input, sums[i]);
+        }
+    }
+    HWY_UNROLL(4)
+    for (std::int64_t i = 0; i < count; ++i) {
+        Sum rest;
+        sweep(columns - j, [&](auto tag, std::int64_t k) HWY_ATTR {
+            rest.add(tag, hn::Mul(load(tag, row + i * stride + j + k), hn::LoadU(tag, x + j + k)));
+        });
+        y[i * apart] = hn::GetLane(hn::SumOfLanes(d, sums[i])) + rest.total();
+    }
+}
+
 template <class T>
 HWY_INLINE void productOf(const DenseMatrix<T> &W, std::int64_t first, std::int64_t rows, const float *x, float *y)
 {
-    const Wide d;
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     const T *row = W.numbers + first * W.columns;
-    for (std::int64_t i = 0; i < rows; ++i, row += W.columns) {
-        // Four sums, so that one need not wait for the other.
-        auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-        std::int64_t j = 0;
-        for (; j + 4 * lanes <= W.columns; j += 4 * lanes) {
-            s0 = hn::MulAdd(load(d, row + j), hn::LoadU(d, x + j), s0);
-            s1 = hn::MulAdd(load(d, row + j + lanes), hn::LoadU(d, x + j + lanes), s1);
-            s2 = hn::MulAdd(load(d, row + j + 2 * lanes), hn::LoadU(d, x + j + 2 * lanes), s2);
-            s3 = hn::MulAdd(load(d, row + j + 3 * lanes), hn::LoadU(d, x + j + 3 * lanes), s3);
-        }
-        Sum rest;
-        sweep(W.columns - j, [&](auto tag, std::int64_t k) HWY_ATTR {
-            rest.add(tag, hn::Mul(load(tag, row + j + k), hn::LoadU(tag, x + j + k)));
-        });
-        y[i] = hn::GetLane(hn::SumOfLanes(d, hn::Add(hn::Add(s0, s1), hn::Add(s2, s3)))) + rest.total();
-    }
+    const std::int64_t apart = rows / kStreams;
+    for (std::int64_t i = 0; i < apart; ++i)
+        rowsApart<kStreams>(W.columns, apart, row + i * W.columns, x, y + i);
+    for (std::int64_t i = apart * kStreams; i < rows; ++i)
+        rowsApart<1>(W.columns, 1, row + i * W.columns, x, y + i);
 }
 
 void productFloat(const DenseMatrix<float> &W, std::int64_t first, std::int64_t rows, const float *x, float *y)

@@ -57,16 +57,22 @@ HWY_INLINE void store(D d, hn::Vec<D> x, BFloat16 *to)
     hn::StoreU(hn::TruncateTo(half, hn::ShiftRight<16>(nearestBFloat16(d, x))), half, reinterpret_cast<std::uint16_t *>(to));
 }
 
-/// body(tag, i) for i from 0 to n, a whole vector at a time, then a number at a time.
+/// body(tag, i) for i from 0 to n: whole vectors as long as there are some, then shorter ones, then single numbers.
 template <class Body>
 HWY_INLINE void sweep(std::int64_t n, const Body &body)
 {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(Wide()));
     std::int64_t i = 0;
-    for (; i + lanes <= n; i += lanes)
-        body(Wide(), i);
-    for (; i < n; ++i)
-        body(Single(), i);
+    const auto step = [&](auto d) HWY_ATTR {
+        const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+        for (; i + lanes <= n; i += lanes)
+            body(d, i);
+    };
+    step(Wide());
+    if constexpr (hn::MaxLanes(Wide()) > 8)
+        step(hn::CappedTag<float, 8>());
+    if constexpr (hn::MaxLanes(Wide()) > 4)
+        step(hn::CappedTag<float, 4>());
+    step(Single());
 }
 
 /// A sum that sweep() adds to.
@@ -80,7 +86,7 @@ public:
         if constexpr (std::is_same_v<D, Wide>)
             m_lanes = hn::Add(m_lanes, x);
         else
-            m_rest += hn::GetLane(x);
+            m_rest += hn::GetLane(hn::SumOfLanes(D(), x));
     }
 
     HWY_INLINE float total() const { return hn::GetLane(hn::SumOfLanes(Wide(), m_lanes)) + m_rest; }
@@ -100,7 +106,7 @@ public:
         if constexpr (std::is_same_v<D, Wide>)
             m_lanes = hn::Max(m_lanes, x);
         else
-            m_rest = HWY_MAX(m_rest, hn::GetLane(x));
+            m_rest = HWY_MAX(m_rest, hn::GetLane(hn::MaxOfLanes(D(), x)));
     }
 
     HWY_INLINE float total() const { return HWY_MAX(hn::GetLane(hn::MaxOfLanes(Wide(), m_lanes)), m_rest); }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <hwy/cache_control.h>
+#include <limits>
+#include <type_traits>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/onetoken.cpp"
@@ -12,20 +15,11 @@
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
-template <class T>
-HWY_INLINE float dot(std::int64_t n, const float *x, const T *y)
-{
-    Sum sum;
-    sweep(n, [&](auto d, std::int64_t i) HWY_ATTR { sum.add(d, hn::Mul(hn::LoadU(d, x + i), load(d, y + i))); });
-    return sum.total();
-}
-
 /// x += factor y.
-template <class T>
-HWY_INLINE void accumulate(std::int64_t n, float factor, const T *y, float *x)
+HWY_INLINE void accumulate(std::int64_t n, float factor, const float *y, float *x)
 {
     sweep(n, [&](auto d, std::int64_t i) HWY_ATTR {
-        hn::StoreU(hn::MulAdd(hn::Set(d, factor), load(d, y + i), hn::LoadU(d, x + i)), d, x + i);
+        hn::StoreU(hn::MulAdd(hn::Set(d, factor), hn::LoadU(d, y + i), hn::LoadU(d, x + i)), d, x + i);
     });
 }
 
@@ -34,65 +28,237 @@ HWY_INLINE void multiply(std::int64_t n, float factor, float *x)
     sweep(n, [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
 
-/// out = sum_t weights[t] values[t]: some vectors of it at a time, which stay in registers.
+constexpr std::int64_t kStreams = 4;   // memory serves several places at a time faster than one
+constexpr std::int64_t kAhead = 1024;  // bytes of each that are fetched before they are needed
+constexpr float kNothing = -std::numeric_limits<float>::infinity();
+
+/// The rows of a cache as streams of the same length; where there are none left, the last one is repeated. Row t of stream i
+/// has its score at kStreams t + i.
 template <class T>
-HWY_INLINE void weightedSum(std::int64_t tokens, std::int64_t n, const float *weights, const T *values, float *out)
-{
-    const Wide d;
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    std::int64_t i = 0;
-    for (; i + 4 * lanes <= n; i += 4 * lanes) {
-        auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0;
-        const T *row = values + i;
-        for (std::int64_t t = 0; t < tokens; ++t, row += n) {
-            const auto weight = hn::Set(d, weights[t]);
-            s0 = hn::MulAdd(weight, load(d, row), s0);
-            s1 = hn::MulAdd(weight, load(d, row + lanes), s1);
-            s2 = hn::MulAdd(weight, load(d, row + 2 * lanes), s2);
-            s3 = hn::MulAdd(weight, load(d, row + 3 * lanes), s3);
-        }
-        hn::StoreU(s0, d, out + i);
-        hn::StoreU(s1, d, out + i + lanes);
-        hn::StoreU(s2, d, out + i + 2 * lanes);
-        hn::StoreU(s3, d, out + i + 3 * lanes);
+class Streams {
+public:
+    HWY_INLINE Streams(std::int64_t tokens, std::int64_t width, const T *rows)
+        : m_rows(rows), m_last(tokens - 1), m_length((tokens + kStreams - 1) / kStreams), m_width(width)
+    {
     }
-    sweep(n - i, [&](auto tag, std::int64_t j) HWY_ATTR {
-        auto sum = hn::Zero(tag);
-        for (std::int64_t t = 0; t < tokens; ++t)
-            sum = hn::MulAdd(hn::Set(tag, weights[t]), load(tag, values + t * n + i + j), sum);
-        hn::StoreU(sum, tag, out + i + j);
-    });
+
+    HWY_INLINE std::int64_t length() const { return m_length; }
+    HWY_INLINE const T *row(std::int64_t t, std::int64_t i) const { return m_rows + HWY_MIN(i * m_length + t, m_last) * m_width; }
+
+private:
+    const T *m_rows;
+    std::int64_t m_last, m_length, m_width;
+};
+
+#if HWY_TARGET != HWY_SCALAR
+
+/// x has four lanes, or several times four.
+template <class D>
+HWY_INLINE hn::Vec<hn::FixedTag<float, 4>> sumOfFours(D d, hn::Vec<D> x)
+{
+    if constexpr (hn::MaxLanes(D()) == 4) {
+        return x;
+    } else {
+        const hn::Half<D> half;
+        return sumOfFours(half, hn::Add(hn::LowerHalf(half, x), hn::UpperHalf(half, x)));
+    }
 }
 
-template <class T>
-HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const T *keys, const T *values,
-                         float scale, float *scores, float *out)
+#endif
+
+/// to[i] = factor times the sum of the lanes of x[i].
+template <class D>
+HWY_INLINE void storeSums([[maybe_unused]] D d, const hn::Vec<D> (&x)[kStreams], float factor, float *to)
+{
+#if HWY_TARGET == HWY_SCALAR
+    for (std::int64_t i = 0; i < kStreams; ++i)
+        to[i] = factor * hn::GetLane(x[i]);
+#else
+    const hn::Repartition<std::uint64_t, D> pairs;
+    const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, x[0], x[1]), hn::InterleaveUpper(d, x[0], x[1])));
+    const auto cd = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, x[2], x[3]), hn::InterleaveUpper(d, x[2], x[3])));
+    const auto lower = hn::BitCast(d, hn::InterleaveLower(pairs, ab, cd));
+    const auto upper = hn::BitCast(d, hn::InterleaveUpper(pairs, ab, cd));
+    const hn::FixedTag<float, kStreams> four;
+    hn::StoreU(hn::Mul(sumOfFours(d, hn::Add(lower, upper)), hn::Set(four, factor)), four, to);
+#endif
+}
+
+/// f(vectors no longer than a row).
+template <class F>
+HWY_INLINE void withVectorsFor(std::int64_t width, const F &f)
+{
+    if constexpr (hn::MaxLanes(Wide()) > 8)
+        if (width >= 8 && width < 16)
+            return f(hn::CappedTag<float, 8>());
+    if constexpr (hn::MaxLanes(Wide()) > 4)
+        if (width >= 4 && width < 8)
+            return f(hn::CappedTag<float, 4>());
+    f(Wide());
+}
+
+/// scores [queries,kMostAttended].
+template <int queries, class D, class T>
+HWY_INLINE void makeScores(D d, const Streams<T> &keys, std::int64_t dk, const float *q, float scale, float *scores)
+{
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    for (std::int64_t t = 0; t < keys.length(); ++t) {
+        const T *const key[kStreams] = {keys.row(t, 0), keys.row(t, 1), keys.row(t, 2), keys.row(t, 3)};
+        hn::Vec<D> sums[queries][kStreams];
+        HWY_UNROLL(4)
+        for (int query = 0; query < queries; ++query)
+            sums[query][0] = sums[query][1] = sums[query][2] = sums[query][3] = hn::Zero(d);
+        std::int64_t j = 0;
+        for (; j + lanes <= dk; j += lanes) {
+            HWY_UNROLL(4)
+            for (std::int64_t i = 0; i < kStreams; ++i) {
+                hwy::Prefetch(key[i] + j + kAhead / sizeof(T));
+                const auto numbers = load(d, key[i] + j);
+                HWY_UNROLL(4)
+                for (int query = 0; query < queries; ++query)
+                    sums[query][i] = hn::MulAdd(hn::LoadU(d, q + query * dk + j), numbers, sums[query][i]);
+            }
+        }
+        HWY_UNROLL(4)
+        for (int query = 0; query < queries; ++query) {
+            float *to = scores + query * kMostAttended + t * kStreams;
+            storeSums(d, sums[query], scale, to);
+            for (std::int64_t rest = j; rest < dk; ++rest)
+                for (std::int64_t i = 0; i < kStreams; ++i)
+                    to[i] += scale * q[query * dk + rest] * hn::GetLane(load(Single(), key[i] + rest));
+        }
+    }
+}
+
+/// Rows that are repeated weigh nothing, nor does what is behind them up to the end of a vector. Returns where that is.
+HWY_INLINE std::int64_t fillUp(std::int64_t tokens, std::int64_t length, float *scores)
+{
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(Wide()));
+    const std::int64_t end = (length * kStreams + lanes - 1) / lanes * lanes;
+    for (std::int64_t token = tokens; token < length * kStreams; ++token)
+        scores[token % length * kStreams + token / length] = kNothing;
+    std::fill(scores + length * kStreams, scores + end, kNothing);
+    return end;
+}
+
+/// Scores become weights, which are to be multiplied by what is returned.
+HWY_INLINE float makeWeights(std::int64_t n, float *scores, float *logSum)
 {
     Maximum greatest;
-    for (std::int64_t t = 0; t < tokens; ++t)
-        scores[t] = scale * dot(dk, q, keys + t * dk);
-    sweep(tokens, [&](auto d, std::int64_t t) HWY_ATTR { greatest.add(d, hn::LoadU(d, scores + t)); });
+    sweep(n, [&](auto d, std::int64_t i) HWY_ATTR { greatest.add(d, hn::LoadU(d, scores + i)); });
     const float shift = greatest.total();
     Sum sum;
-    sweep(tokens, [&](auto d, std::int64_t t) HWY_ATTR {
-        const auto weight = exponential(d, hn::Sub(hn::LoadU(d, scores + t), hn::Set(d, shift)));
-        hn::StoreU(weight, d, scores + t);
+    sweep(n, [&](auto d, std::int64_t i) HWY_ATTR {
+        const auto weight = exponential(d, hn::Sub(hn::LoadU(d, scores + i), hn::Set(d, shift)));
+        hn::StoreU(weight, d, scores + i);
         sum.add(d, weight);
     });
-    weightedSum(tokens, dv, scores, values, out);
-    multiply(dv, 1 / sum.total(), out);
+    const float total = sum.total();
+    *logSum = shift + std::log(total);
+    return 1 / total;
 }
 
-void attendFloat(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const float *keys, const float *values,
-                 float scale, float *scores, float *out)
+/// Some vectors of each query's out, which stay in registers. weights [queries,kMostAttended].
+template <int queries, int vectors, class D, class T>
+HWY_INLINE void sumColumns(D d, const Streams<T> &values, std::int64_t column, const float *weights, const float *factors,
+                           std::int64_t dv, float *out)
 {
-    attendTo(tokens, dk, dv, q, keys, values, scale, scores, out);
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
+    hn::Vec<D> sums[queries][vectors];
+    HWY_UNROLL(4)
+    for (int query = 0; query < queries; ++query)
+        HWY_UNROLL(4)
+        for (int vector = 0; vector < vectors; ++vector)
+            sums[query][vector] = hn::Zero(d);
+    for (std::int64_t t = 0; t < values.length(); ++t)
+        for (std::int64_t i = 0; i < kStreams; ++i) {
+            const T *row = values.row(t, i) + column;
+            HWY_UNROLL(4)
+            for (int vector = 0; vector < vectors; ++vector) {
+                hwy::Prefetch(row + vector * lanes + kAhead / sizeof(T));
+                const auto numbers = load(d, row + vector * lanes);
+                HWY_UNROLL(4)
+                for (int query = 0; query < queries; ++query) {
+                    const auto weight = hn::Set(d, weights[query * kMostAttended + t * kStreams + i]);
+                    sums[query][vector] = hn::MulAdd(weight, numbers, sums[query][vector]);
+                }
+            }
+        }
+    HWY_UNROLL(4)
+    for (int query = 0; query < queries; ++query)
+        HWY_UNROLL(4)
+        for (int vector = 0; vector < vectors; ++vector)
+            hn::StoreU(hn::Mul(sums[query][vector], hn::Set(d, factors[query])), d, out + query * dv + column + vector * lanes);
 }
 
-void attendBFloat16(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const BFloat16 *keys,
-                    const BFloat16 *values, float scale, float *scores, float *out)
+template <int queries, class T>
+HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const T *keys, const T *values,
+                         float scale, float *out, float *logSum)
 {
-    attendTo(tokens, dk, dv, q, keys, values, scale, scores, out);
+    HWY_ALIGN float weights[queries * kMostAttended];
+    float factors[queries];
+    const Streams<T> keyStreams(tokens, dk, keys), valueStreams(tokens, dv, values);
+    withVectorsFor(dk, [&](auto d) HWY_ATTR { makeScores<queries>(d, keyStreams, dk, q, scale, weights); });
+    for (int query = 0; query < queries; ++query) {
+        float *scores = weights + query * kMostAttended;
+        factors[query] = makeWeights(fillUp(tokens, keyStreams.length(), scores), scores, logSum + query);
+    }
+    constexpr int vectors = 4;
+    const auto together = vectors * static_cast<std::int64_t>(hn::Lanes(Wide()));
+    std::int64_t column = 0;
+    for (; column + together <= dv; column += together)
+        sumColumns<queries, vectors>(Wide(), valueStreams, column, weights, factors, dv, out);
+    sweep(dv - column, [&](auto d, std::int64_t i) HWY_ATTR {
+        sumColumns<queries, 1>(d, valueStreams, column + i, weights, factors, dv, out);
+    });
+}
+
+/// So many queries at a time as there are registers for.
+template <class T>
+HWY_INLINE void attendAll(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q,
+                          const T *keys, const T *values, float scale, float *out, float *logSum)
+{
+    constexpr std::int64_t most = 4;
+    for (std::int64_t first = 0; first < queries; first += most) {
+        const auto some = [&](auto count) HWY_ATTR {
+            attendTo<count.value>(tokens, dk, dv, q + first * dk, keys, values, scale, out + first * dv, logSum + first);
+        };
+        switch (HWY_MIN(most, queries - first)) {
+        case 1: some(std::integral_constant<int, 1>()); break;
+        case 2: some(std::integral_constant<int, 2>()); break;
+        case 3: some(std::integral_constant<int, 3>()); break;
+        default: some(std::integral_constant<int, most>()); break;
+        }
+    }
+}
+
+void attendFloat(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q, const float *keys,
+                 const float *values, float scale, float *out, float *logSum)
+{
+    attendAll(tokens, queries, dk, dv, q, keys, values, scale, out, logSum);
+}
+
+void attendBFloat16(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q,
+                    const BFloat16 *keys, const BFloat16 *values, float scale, float *out, float *logSum)
+{
+    attendAll(tokens, queries, dk, dv, q, keys, values, scale, out, logSum);
+}
+
+void merge(std::int64_t ranges, std::int64_t queries, std::int64_t dv, const float *outs, const float *logSums, float *out)
+{
+    std::fill(out, out + queries * dv, 0.0f);
+    for (std::int64_t query = 0; query < queries; ++query) {
+        float greatest = logSums[query], sum = 0;
+        for (std::int64_t range = 1; range < ranges; ++range)
+            greatest = std::max(greatest, logSums[range * queries + query]);
+        for (std::int64_t range = 0; range < ranges; ++range) {
+            const std::int64_t at = range * queries + query;
+            const float weight = std::exp(logSums[at] - greatest);
+            accumulate(dv, weight, outs + at * dv, out + query * dv);
+            sum += weight;
+        }
+        multiply(dv, 1 / sum, out + query * dv);
+    }
 }
 
 float advanceState(std::int64_t dk, std::int64_t dv, float gamma, const float *q, const float *k, const float *v, float *S, float *out,
@@ -154,21 +320,27 @@ namespace lens::kernels {
 
 HWY_EXPORT(attendFloat);
 HWY_EXPORT(attendBFloat16);
+HWY_EXPORT(merge);
 HWY_EXPORT(advanceState);
 HWY_EXPORT(transposed);
 HWY_EXPORT(convertBFloat16);
 HWY_EXPORT(centreHead);
 
-void attend(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const float *keys, const float *values,
-            float scale, float *scores, float *out)
+void attend(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q, const float *keys,
+            const float *values, float scale, float *out, float *logSum)
 {
-    HWY_DYNAMIC_DISPATCH(attendFloat)(tokens, dk, dv, q, keys, values, scale, scores, out);
+    HWY_DYNAMIC_DISPATCH(attendFloat)(tokens, queries, dk, dv, q, keys, values, scale, out, logSum);
 }
 
-void attend(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const BFloat16 *keys, const BFloat16 *values,
-            float scale, float *scores, float *out)
+void attend(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q, const BFloat16 *keys,
+            const BFloat16 *values, float scale, float *out, float *logSum)
 {
-    HWY_DYNAMIC_DISPATCH(attendBFloat16)(tokens, dk, dv, q, keys, values, scale, scores, out);
+    HWY_DYNAMIC_DISPATCH(attendBFloat16)(tokens, queries, dk, dv, q, keys, values, scale, out, logSum);
+}
+
+void mergeAttention(std::int64_t ranges, std::int64_t queries, std::int64_t dv, const float *outs, const float *logSums, float *out)
+{
+    HWY_DYNAMIC_DISPATCH(merge)(ranges, queries, dv, outs, logSums, out);
 }
 
 float advance(std::int64_t dk, std::int64_t dv, float gamma, const float *q, const float *k, const float *v, float *S, float *out,

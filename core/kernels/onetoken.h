@@ -5,12 +5,19 @@
 
 namespace lens::kernels {
 
-/// Softmax attention of one query over the rows of a cache: out [dv] = sum_t softmax_t(scale q.k_t) v_t.
-/// q [dk], keys [tokens,dk], values [tokens,dv], scores [tokens] as working memory.
-void attend(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const float *keys, const float *values,
-            float scale, float *scores, float *out);
-void attend(std::int64_t tokens, std::int64_t dk, std::int64_t dv, const float *q, const BFloat16 *keys, const BFloat16 *values,
-            float scale, float *scores, float *out);
+constexpr std::int64_t kMostAttended = 1024;  // tokens that attend() takes at a time
+
+/// Softmax attention of the queries that share a head of a cache, over some of its rows: out[i] = sum_t softmax_t(s[i]) v_t
+/// and logSum[i] = log sum_t exp(s[i,t]), where s[i,t] = scale q[i].k_t. 0 < tokens <= kMostAttended.
+/// q [queries,dk], keys [tokens,dk], values [tokens,dv], out [queries,dv], logSum [queries].
+void attend(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q, const float *keys,
+            const float *values, float scale, float *out, float *logSum);
+void attend(std::int64_t tokens, std::int64_t queries, std::int64_t dk, std::int64_t dv, const float *q, const BFloat16 *keys,
+            const BFloat16 *values, float scale, float *out, float *logSum);
+
+/// What attend() would give for the tokens of several ranges together, from what it gave for each.
+/// outs [ranges,queries,dv], logSums [ranges,queries], out [queries,dv].
+void mergeAttention(std::int64_t ranges, std::int64_t queries, std::int64_t dv, const float *outs, const float *logSums, float *out);
 
 /// Linear attention in its recurrent form (arXiv 2006.16236, eq. 18 to 20, with a decay): S = gamma S + k v^T, then
 /// out [dv] = q^T S, in one pass over S [dk,dv]. Returns the sum of the squares of S's first `measured` columns.

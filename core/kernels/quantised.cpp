@@ -1,20 +1,18 @@
 #include "kernels/quantised.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
+#include <vector>
 
-#define HWY_WANT_AVX3_DL  // whose instructions multiply bytes
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/quantised.cpp"
 #include <hwy/foreach_target.h>
 
 #include "kernels/blocks-inl.h"
-#include "kernels/bytes-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
-
-#if HWY_TARGET != HWY_AVX3_DL
 
 /// x as it is, and its sums.
 class Input {
@@ -56,8 +54,6 @@ private:
     const float *m_numbers = nullptr;
     HWY_ALIGN float m_sum[kMostColumns / 16 + 16];
 };
-
-#endif
 
 template <BlockFormat format>
 HWY_INLINE void productOf(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const float *x, float *y)
@@ -151,19 +147,66 @@ HWY_EXPORT(productAll);
 HWY_EXPORT(unpackFloat);
 HWY_EXPORT(unpackBFloat16);
 
-void product(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const float *x, float *y)
+namespace {
+
+/// f(a matrix without panels, its first row, rows, where they begin among those asked for): what lies in panels a row at a
+/// time, copied as it lay in its file.
+template <class F>
+void withRows(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const F &f)
 {
-    HWY_DYNAMIC_DISPATCH(productAll)(W, first, rows, x, y);
+    const std::int64_t packed = std::clamp<std::int64_t>(W.panelRows - first, 0, rows);
+    std::vector<std::byte> row(packed > 0 ? static_cast<std::size_t>(W.rowBytes()) : 0);
+    for (std::int64_t i = 0; i < packed; ++i) {
+        unpackRow(W, first + i, row.data());
+        f(BlockMatrix{W.format, row.data(), W.columns}, 0, 1, i);
+    }
+    if (packed < rows)
+        f(BlockMatrix{W.format, W.blocks, W.columns}, first + packed, rows - packed, packed);
+}
+
+} // namespace
+
+void BlockInput::assign(const BlockMatrix &W, const float *x)
+{
+    m_numbers = x;
+    if (W.panelRows > 0)
+        makeBytes(W.format, W.columns, x, m_bytes);
+}
+
+void product(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const BlockInput &x, float *y)
+{
+    const std::int64_t end = first + rows;
+    std::array<float, kPanelRows> whole;
+    while (first < std::min(end, W.panelRows)) {
+        const std::int64_t panel = first / kPanelRows, panels = (std::min(end, W.panelRows) - first) / kPanelRows;
+        const std::int64_t skipped = first % kPanelRows;
+        std::int64_t done = panels * kPanelRows;
+        if (skipped == 0 && panels > 0) {
+            panelProduct(W, panel, panels, x.bytes(), y);
+        } else {
+            done = std::min(kPanelRows - skipped, end - first);
+            panelProduct(W, panel, 1, x.bytes(), whole.data());
+            std::copy_n(whole.data() + skipped, done, y);
+        }
+        first += done;
+        y += done;
+    }
+    if (first < end)
+        HWY_DYNAMIC_DISPATCH(productAll)(W, first, end - first, x.numbers(), y);
 }
 
 void unpack(const BlockMatrix &W, std::int64_t first, std::int64_t rows, float *values)
 {
-    HWY_DYNAMIC_DISPATCH(unpackFloat)(W, first, rows, values);
+    withRows(W, first, rows, [&](const BlockMatrix &plain, std::int64_t from, std::int64_t count, std::int64_t at) {
+        HWY_DYNAMIC_DISPATCH(unpackFloat)(plain, from, count, values + at * W.columns);
+    });
 }
 
 void unpack(const BlockMatrix &W, std::int64_t first, std::int64_t rows, BFloat16 *values)
 {
-    HWY_DYNAMIC_DISPATCH(unpackBFloat16)(W, first, rows, values);
+    withRows(W, first, rows, [&](const BlockMatrix &plain, std::int64_t from, std::int64_t count, std::int64_t at) {
+        HWY_DYNAMIC_DISPATCH(unpackBFloat16)(plain, from, count, values + at * W.columns);
+    });
 }
 
 } // namespace lens::kernels

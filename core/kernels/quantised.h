@@ -1,24 +1,27 @@
-// Products with quantised matrices as they lie in their file: a row is unpacked in registers, never in memory.
+// Products with quantised matrices: their numbers are unpacked in registers, never in memory.
 #pragma once
 
-#include "kernels/blockformat.h"
 #include "kernels/number.h"
-
-#include <cstddef>
+#include "kernels/panels.h"
 
 namespace lens::kernels {
 
-/// Rows of whole blocks, one behind the other, at any address.
-struct BlockMatrix {
-    BlockFormat format = BlockFormat::Q8_0;
-    const std::byte *blocks = nullptr;
-    std::int64_t columns = 0;  ///< a multiple of blockElements()
+/// x [columns] as products with a matrix want it. Keeps its memory from one x to the next.
+class BlockInput {
+public:
+    /// For matrices that differ from W in their rows alone; x must outlive the products.
+    void assign(const BlockMatrix &W, const float *x);
 
-    std::int64_t rowBytes() const { return columns / blockElements(format) * blockBytes(format); }
+    const float *numbers() const { return m_numbers; }
+    const ByteInput &bytes() const { return m_bytes; }
+
+private:
+    const float *m_numbers = nullptr;
+    ByteInput m_bytes;
 };
 
-/// y[i] = row (first + i) of W times x [columns], i < rows.
-void product(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const float *x, float *y);
+/// y[i] = row (first + i) of W times x, i < rows.
+void product(const BlockMatrix &W, std::int64_t first, std::int64_t rows, const BlockInput &x, float *y);
 
 /// The numbers of those rows [rows,columns].
 void unpack(const BlockMatrix &W, std::int64_t first, std::int64_t rows, float *values);

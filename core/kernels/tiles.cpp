@@ -15,8 +15,9 @@ namespace lens::kernels {
 
 namespace {
 
-constexpr std::int64_t kHalf = kTile / 2;
-constexpr std::int64_t kTogether = 256;  // columns: what W has of them stays in the first cache, whatever the tokens
+constexpr std::int64_t kTileNumbers = kTileRows * kTileColumns, kSums = kTileRows * kTileRows;
+constexpr std::int64_t kTogether = 8;  // tiles of columns: what W has of them stays in the first cache, whatever the tokens
+constexpr int kLineBytes = 64;
 
 /// As the processor reads it: eight tiles of 16 rows of 64 bytes.
 struct alignas(64) TileConfig {
@@ -51,33 +52,89 @@ private:
     TileConfig m_before;
 };
 
-/// Tiles 0 to 3 += what tiles 4 and 5 hold of W times what 6 and 7 hold of x.
+/// Tiles 0 to 3, [x][W], += what tiles 4 and 5 hold of x times what 6 and 7 hold of W.
+template <int panels>
 SUPRALENS_TILES inline void addLoaded()
 {
     _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
     _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+    if constexpr (panels == 2) {
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(3, 5, 7);
+    }
 }
 
-/// Tiles 0 to 3 += W x^T for 32 rows and 32 tokens: low W with high x, high W with both. Eight loads for twelve products.
-SUPRALENS_TILES void addColumns(std::int64_t columns, std::int64_t rowBytes, const TwoParts &W, const TwoParts &x)
+template <int panels>
+SUPRALENS_TILES inline void loadSums(const float *sums)
 {
-    constexpr std::int64_t pairBytes = kTile * 4;
-    for (std::int64_t i = 0; i < columns; i += kTile) {
-        const BFloat16 *high = W.high + i, *low = W.low + i, *xHigh = x.high + i * kTile, *xLow = x.low + i * kTile;
-        _tile_loadd(4, low, rowBytes);
-        _tile_loadd(5, low + kHalf * rowBytes / 2, rowBytes);
-        _tile_loadd(6, xHigh, pairBytes);
-        _tile_loadd(7, xHigh + kTile, pairBytes);
-        addLoaded();
-        _tile_loadd(4, high, rowBytes);
-        _tile_loadd(5, high + kHalf * rowBytes / 2, rowBytes);
-        addLoaded();
-        _tile_loadd(6, xLow, pairBytes);
-        _tile_loadd(7, xLow + kTile, pairBytes);
-        addLoaded();
+    _tile_loadd(0, sums, kLineBytes);
+    _tile_loadd(2, sums + 2 * kSums, kLineBytes);
+    if constexpr (panels == 2) {
+        _tile_loadd(1, sums + kSums, kLineBytes);
+        _tile_loadd(3, sums + 3 * kSums, kLineBytes);
     }
+}
+
+SUPRALENS_TILES inline void clearSums()
+{
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+}
+
+/// Each tile's rows `stride` numbers apart, tiles of W `right` and of x `down` numbers.
+template <int panels>
+SUPRALENS_TILES inline void storeSums(float *to, std::int64_t stride, std::int64_t right, std::int64_t down)
+{
+    _tile_stored(0, to, stride * 4);
+    _tile_stored(2, to + down, stride * 4);
+    if constexpr (panels == 2) {
+        _tile_stored(1, to + right, stride * 4);
+        _tile_stored(3, to + down + right, stride * 4);
+    }
+}
+
+/// Tiles 0 to 3 += x W^T over some tiles of columns: low x with high W, high x with both. A row or panel below lies
+/// `below` numbers behind. Eight loads for twelve products.
+template <int panels>
+SUPRALENS_TILES inline void addColumns(std::int64_t tiles, std::int64_t below, const TwoParts &x, const TwoParts &W)
+{
+    for (std::int64_t i = 0; i < tiles * kTileNumbers; i += kTileNumbers) {
+        _tile_loadd(4, x.low + i, kLineBytes);
+        _tile_loadd(5, x.low + i + below, kLineBytes);
+        _tile_loadd(6, W.high + i, kLineBytes);
+        if constexpr (panels == 2)
+            _tile_loadd(7, W.high + i + below, kLineBytes);
+        addLoaded<panels>();
+        _tile_loadd(4, x.high + i, kLineBytes);
+        _tile_loadd(5, x.high + i + below, kLineBytes);
+        addLoaded<panels>();
+        _tile_loadd(6, W.low + i, kLineBytes);
+        if constexpr (panels == 2)
+            _tile_loadd(7, W.low + i + below, kLineBytes);
+        addLoaded<panels>();
+    }
+}
+
+template <int panels>
+SUPRALENS_TILES void multiplyPanels(const TileProduct &shape, const TwoParts &x, const TwoParts &W, float *scratch, float *y)
+{
+    const std::int64_t tiles = shape.columns / kTileColumns, below = tiles * kTileNumbers;
+    for (std::int64_t tile = 0; tile < tiles; tile += kTogether)
+        for (std::int64_t token = 0; token < shape.tokens; token += 2 * kTileRows) {
+            float *sums = scratch + token * 2 * kTileRows;
+            if (tile == 0)
+                clearSums();
+            else
+                loadSums<panels>(sums);
+            const std::int64_t ofX = token / kTileRows * below + tile * kTileNumbers, ofW = tile * kTileNumbers;
+            addColumns<panels>(std::min(kTogether, tiles - tile), below, {x.high + ofX, x.low + ofX}, {W.high + ofW, W.low + ofW});
+            if (tile + kTogether < tiles)
+                storeSums<panels>(sums, kTileRows, kSums, 2 * kSums);
+            else
+                storeSums<panels>(y + token * shape.stride, shape.stride, kTileRows, kTileRows * shape.stride);
+        }
 }
 
 bool mayUseTiles()
@@ -98,31 +155,13 @@ bool hasTiles()
     return has;
 }
 
-SUPRALENS_TILES void multiplyTiles(std::int64_t columns, std::int64_t tokens, const TwoParts &W, const TwoParts &x, float *product)
+SUPRALENS_TILES void multiplyTiles(const TileProduct &shape, const TwoParts &x, const TwoParts &W, float *scratch, float *y)
 {
     const TileSession session;
-    const std::int64_t productBytes = tokens * 4;
-    for (std::int64_t column = 0; column < columns; column += kTogether)
-        for (std::int64_t token = 0; token < tokens; token += kTile) {
-            float *upper = product + token, *lower = upper + kHalf * tokens;
-            if (column == 0) {
-                _tile_zero(0);
-                _tile_zero(1);
-                _tile_zero(2);
-                _tile_zero(3);
-            } else {
-                _tile_loadd(0, upper, productBytes);
-                _tile_loadd(1, upper + kHalf, productBytes);
-                _tile_loadd(2, lower, productBytes);
-                _tile_loadd(3, lower + kHalf, productBytes);
-            }
-            const std::int64_t at = token * columns + column * kTile;
-            addColumns(std::min(kTogether, columns - column), columns * 2, {W.high + column, W.low + column}, {x.high + at, x.low + at});
-            _tile_stored(0, upper, productBytes);
-            _tile_stored(1, upper + kHalf, productBytes);
-            _tile_stored(2, lower, productBytes);
-            _tile_stored(3, lower + kHalf, productBytes);
-        }
+    if (shape.panels == 2)
+        multiplyPanels<2>(shape, x, W, scratch, y);
+    else
+        multiplyPanels<1>(shape, x, W, scratch, y);
 }
 
 } // namespace lens::kernels
@@ -136,7 +175,7 @@ bool hasTiles()
     return false;
 }
 
-void multiplyTiles(std::int64_t, std::int64_t, const TwoParts &, const TwoParts &, float *)
+void multiplyTiles(const TileProduct &, const TwoParts &, const TwoParts &, float *, float *)
 {
 }
 

@@ -61,7 +61,8 @@ std::unique_ptr<SequenceState> KvCache::clone() const
 
 std::uint64_t KvCache::bytes() const
 {
-    return static_cast<std::uint64_t>(keys().numel() + values().numel()) * m_keys.element_size();
+    const std::int64_t rows = m_keys.size(0) * m_keys.size(1) * m_tokens;
+    return static_cast<std::uint64_t>(rows * (m_keys.size(3) + m_values.size(3))) * m_keys.element_size();
 }
 
 bool KvCache::truncate(std::int64_t tokens)

@@ -24,6 +24,10 @@ public:
     at::Tensor keys() const { return m_keys.narrow(2, 0, m_tokens); }
     at::Tensor values() const { return m_values.narrow(2, 0, m_tokens); }
 
+    /// The same with the room behind them, [B,K,capacity,dk] and [B,K,capacity,dv]: without the cost of a new tensor.
+    const at::Tensor &keyBuffer() const { return m_keys; }
+    const at::Tensor &valueBuffer() const { return m_values; }
+
     std::unique_ptr<SequenceState> clone() const override;
     std::uint64_t bytes() const override;
     bool canTruncate() const override { return true; }

@@ -61,34 +61,47 @@ public:
         call.rotation.apply(m_config.kvHeads, m_config.inputDim, k.data(), m_scratch);
         auto &cache = static_cast<KvCache &>(call.state);
         cache.append(k, m_inputs.v);
-        withNumberType(cache.keys(), [&](auto type) { attend<decltype(type)>(cache, call.team); });
+        withNumberType(cache.keyBuffer(), [&](auto type) { attend<decltype(type)>(cache, call.team); });
         const std::array jobs{ProjectionJob{&m_out, m_mixed.data(), y}};
         runProjections(call.team, jobs);
     }
 
 private:
+    /// In ranges of tokens, so that threads have much the same to do.
     template <class T>
     void attend(const KvCache &cache, ThreadTeam &team)
     {
-        const at::Tensor keys = cache.keys(), values = cache.values();
+        const at::Tensor &keys = cache.keyBuffer(), &values = cache.valueBuffer();
         const std::int64_t window = m_config.slidingWindow, tokens = cache.tokens();
-        const std::int64_t visible = window > 0 ? std::min(window, tokens) : tokens, first = tokens - visible;
+        const std::int64_t visible = window > 0 ? std::min(window, tokens) : tokens;
+        const std::int64_t length = std::clamp<std::int64_t>((visible + 1) / 2, kLeastRange, kernels::kMostAttended);
+        const std::int64_t ranges = (visible + length - 1) / length;
         const std::int64_t dk = m_config.inputDim, dv = m_config.valueDim, group = m_config.heads / m_config.kvHeads;
-        m_scores.resize(static_cast<std::size_t>(std::max<std::int64_t>(m_scores.size(), m_config.heads * cache.capacity())));
+        m_logSums.resize(static_cast<std::size_t>(ranges * m_config.heads));
+        m_parts.resize(m_logSums.size() * static_cast<std::size_t>(dv));
+        float *out = ranges > 1 ? m_parts.data() : m_mixed.data();
         const T *k = numbers<const T>(keys), *v = numbers<const T>(values);
-        const std::int64_t keyStride = keys.stride(1), valueStride = values.stride(1), capacity = cache.capacity();
-        team.run(m_config.heads, [&](std::int64_t head) {
-            kernels::attend(visible, dk, dv, m_inputs.q.data() + head * dk, k + head / group * keyStride + first * dk,
-                            v + head / group * valueStride + first * dv, m_scale, m_scores.data() + head * capacity,
-                            m_mixed.data() + head * dv);
+        const std::int64_t keyStride = keys.stride(1), valueStride = values.stride(1);
+        team.run(m_config.kvHeads * ranges, [&](std::int64_t part) {
+            const std::int64_t kvHead = part % m_config.kvHeads, range = part / m_config.kvHeads, begin = range * length;
+            const std::int64_t row = tokens - visible + begin, to = range * m_config.heads + kvHead * group;
+            kernels::attend(std::min(length, visible - begin), group, dk, dv, m_inputs.q.data() + kvHead * group * dk,
+                            k + kvHead * keyStride + row * dk, v + kvHead * valueStride + row * dv, m_scale, out + to * dv,
+                            m_logSums.data() + to);
         });
+        if (ranges > 1)
+            kernels::mergeAttention(ranges, m_config.heads, dv, m_parts.data(), m_logSums.data(), m_mixed.data());
     }
+
+    static constexpr std::int64_t kLeastRange = 128;  // some microseconds of work
 
     MixerConfig m_config;
     Inputs m_inputs;
     OneTokenProjection m_out;
     OneTokenNorm m_qNorm, m_kNorm;
-    Numbers m_mixed, m_scores, m_scratch;
+    Numbers m_mixed;             // [H,dv]
+    Numbers m_parts, m_logSums;  // the same of each range [ranges,H,dv], [ranges,H]
+    Numbers m_scratch;
     float m_scale;
 };
 

@@ -13,7 +13,7 @@ namespace lens {
 namespace {
 
 constexpr std::int64_t kWeightsPerPart = 1 << 16;  // some microseconds of work
-constexpr std::int64_t kMostParts = 64;            // each prepares x anew
+constexpr std::int64_t kMostParts = 64;
 
 at::Tensor find(const NamedTensors &weights, const std::string &name)
 {
@@ -21,14 +21,16 @@ at::Tensor find(const NamedTensors &weights, const std::string &name)
     return found == weights.end() ? at::Tensor() : found->second;
 }
 
-std::int64_t rowsPerPart(const OneTokenProjection &projection)
+/// Of a matrix's rows, or of a stretch's panels with so many weights each.
+std::int64_t perPart(std::int64_t count, std::int64_t weightsEach)
 {
-    return std::max({std::int64_t{8}, kWeightsPerPart / std::max<std::int64_t>(1, projection.columns()), projection.rows() / kMostParts});
+    return std::max({std::int64_t{1}, kWeightsPerPart / std::max<std::int64_t>(1, weightsEach), count / kMostParts});
 }
 
-std::int64_t partsOf(const OneTokenProjection &projection)
+const kernels::BlockMatrix *panelsIn(const kernels::Matrix &matrix)
 {
-    return (projection.rows() + rowsPerPart(projection) - 1) / rowsPerPart(projection);
+    const auto *blocks = std::get_if<kernels::BlockMatrix>(&matrix);
+    return blocks && blocks->panelRows > 0 ? blocks : nullptr;
 }
 
 } // namespace
@@ -67,10 +69,17 @@ OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std
       m_lowRankB(weights.matrix(name + ".lora_b")), m_low(static_cast<std::size_t>(weights.rows(name + ".lora_a"))),
       m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
 {
+    const auto *panels = panelsIn(m_matrix);
+    const std::int64_t columns = std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
+    const std::int64_t count = panels ? kernels::stretchOf(*panels) : m_rows;
+    m_each = perPart(count, panels ? kernels::kStretches * kernels::kPanelRows * columns : columns);
+    m_parts = (count + m_each - 1) / m_each;
 }
 
 void OneTokenProjection::prepare(const float *x) const
 {
+    const auto *panels = panelsIn(m_matrix);
+    m_input.assign(panels ? *panels : kernels::BlockMatrix(), x);
     if (!m_low.empty())
         kernels::product(m_lowRankA, 0, static_cast<std::int64_t>(m_low.size()), x, m_low.data());
 }
@@ -87,17 +96,36 @@ void OneTokenProjection::addChange(std::int64_t first, std::int64_t count, float
     }
 }
 
-std::int64_t OneTokenProjection::columns() const
+/// What is added to W x.
+void OneTokenProjection::addToRows(std::int64_t first, std::int64_t count, float *y) const
 {
-    return std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
-}
-
-void OneTokenProjection::apply(std::int64_t first, std::int64_t count, const float *x, float *y) const
-{
-    kernels::product(m_matrix, first, count, x, y + first);
     addChange(first, count, y);
     for (std::int64_t i = first; i < first + count && !m_bias.empty(); ++i)
         y[i] += m_bias[static_cast<std::size_t>(i)];
+}
+
+/// With the last part go the rows behind the last panel.
+void OneTokenProjection::applyStretches(const kernels::BlockMatrix &W, std::int64_t part, float *y) const
+{
+    const std::int64_t length = kernels::stretchOf(W), first = part * m_each, some = std::min(m_each, length - first);
+    kernels::stretchProduct(W, first, some, m_input.bytes(), y);
+    for (std::int64_t stretch = 0; stretch < kernels::kStretches; ++stretch) {
+        const std::int64_t row = std::min(W.panelRows, (stretch * length + first) * kernels::kPanelRows);
+        addToRows(row, std::min(some * kernels::kPanelRows, W.panelRows - row), y);
+    }
+    if (part + 1 < m_parts || W.panelRows == m_rows)
+        return;
+    kernels::product(W, W.panelRows, m_rows - W.panelRows, m_input, y + W.panelRows);
+    addToRows(W.panelRows, m_rows - W.panelRows, y);
+}
+
+void OneTokenProjection::apply(std::int64_t part, float *y) const
+{
+    if (const auto *panels = panelsIn(m_matrix))
+        return applyStretches(*panels, part, y);
+    const std::int64_t first = part * m_each, count = std::min(m_each, m_rows - first);
+    kernels::product(m_matrix, first, count, m_input, y + first);
+    addToRows(first, count, y);
 }
 
 void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)
@@ -105,17 +133,13 @@ void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)
     std::int64_t parts = 0;
     for (const ProjectionJob &job : jobs) {
         job.projection->prepare(job.x);
-        parts += partsOf(*job.projection);
+        parts += job.projection->parts();
     }
     team.run(parts, [&](std::int64_t part) {
         for (const ProjectionJob &job : jobs) {
-            const OneTokenProjection &projection = *job.projection;
-            const std::int64_t own = partsOf(projection), rows = rowsPerPart(projection);
-            if (part < own) {
-                projection.apply(part * rows, std::min(rows, projection.rows() - part * rows), job.x, job.y);
-                return;
-            }
-            part -= own;
+            if (part < job.projection->parts())
+                return job.projection->apply(part, job.y);
+            part -= job.projection->parts();
         }
     });
 }

@@ -38,20 +38,24 @@ public:
     OneTokenProjection(const OneTokenWeights &weights, const std::string &name);
 
     std::int64_t rows() const { return m_rows; }
-    std::int64_t columns() const;
 
-    /// A x, which apply() needs: once for each x.
+    /// What apply() needs of x, which must stay: once for each x.
     void prepare(const float *x) const;
 
-    /// Rows first..first+count-1 into y[first] and behind.
-    void apply(std::int64_t first, std::int64_t count, const float *x, float *y) const;
+    /// The pieces of work that apply() does one of: its rows of y [rows].
+    std::int64_t parts() const { return m_parts; }
+    void apply(std::int64_t part, float *y) const;
 
 private:
+    void applyStretches(const kernels::BlockMatrix &W, std::int64_t part, float *y) const;
+    void addToRows(std::int64_t first, std::int64_t count, float *y) const;
     void addChange(std::int64_t first, std::int64_t count, float *y) const;
 
     kernels::Matrix m_matrix, m_lowRankA, m_lowRankB;
-    mutable Numbers m_low;
+    mutable kernels::BlockInput m_input;
+    mutable Numbers m_low;  // A x
     std::int64_t m_rows = 0;
+    std::int64_t m_parts = 0, m_each = 0;  // rows of a part, or panels of each stretch
     Numbers m_bias;
 };
 

@@ -52,10 +52,13 @@ Result<LanguageModelPtr> buildDecoder(const Checkpoint &checkpoint, const Decode
             const std::int64_t rows = *matrix ? (*matrix)->rows() : tensor->dim() > 0 ? tensor->size(0) : 0;
             if (auto enough = checkRows(rows, source, where); !enough)
                 return propagate(enough);
-            if (*matrix)
-                quantised.emplace(name, rowsOf(**matrix, source));
-            else
+            if (*matrix) {
+                const QuantisedWeight &packed = quantised.emplace(name, rowsOf(**matrix, source).packed()).first->second;
+                if (packed.matrix().panelRows > 0)
+                    checkpoint.release(source.stored);
+            } else {
                 weights.emplace(name, rowsOf(*tensor, source));
+            }
         }
         auto decoder = Decoder::create(plan.config, std::move(weights), where, WeightCheck::Full, std::move(quantised));
         if (!decoder)

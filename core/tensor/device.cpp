@@ -6,6 +6,7 @@
 #include <ATen/DynamicLibrary.h>
 #include <ATen/Parallel.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <charconv>
 #include <filesystem>
 #include <fstream>
@@ -29,6 +30,20 @@ std::uint64_t memInfo(const std::string &key)
     return 0;
 }
 
+/// Both 0 where LibTorch cannot tell.
+DeviceInfo gpu(int index)
+{
+    DeviceInfo info{Device{DeviceKind::Cuda, index}, "CUDA GPU " + std::to_string(index), 0, 0};
+    try {
+        const auto [free, total] = c10::getDeviceAllocator(c10::kCUDA)->getMemoryInfo(static_cast<c10::DeviceIndex>(index));
+        info.totalMemory = total;
+        info.availableMemory = free;
+    } catch (const std::exception &) {
+        return info;
+    }
+    return info;
+}
+
 } // namespace
 
 std::string toString(const Device &device)
@@ -49,7 +64,7 @@ std::vector<DeviceInfo> availableDevices()
                        memInfo("MemAvailable")});
     if (at::hasCUDA())
         for (int i = 0; i < static_cast<int>(at::detail::getCUDAHooks().deviceCount()); ++i)
-            devices.push_back({Device{DeviceKind::Cuda, i}, "CUDA GPU " + std::to_string(i), 0, 0});
+            devices.push_back(gpu(i));
     if (at::hasMPS())
         devices.push_back({Device{DeviceKind::Mps, 0}, "Apple GPU", 0, 0});
     return devices;

@@ -64,6 +64,15 @@ Result<MappedFilePtr> MappedFile::open(const std::filesystem::path &path)
     return MappedFilePtr(new MappedFile(path, descriptor, bytes));
 }
 
+void MappedFile::release(std::span<const std::byte> bytes) const
+{
+    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+    const auto first = (static_cast<std::size_t>(bytes.data() - m_bytes.data()) + page - 1) / page * page;
+    const auto end = static_cast<std::size_t>(bytes.data() + bytes.size() - m_bytes.data()) / page * page;
+    if (first < end)
+        ::madvise(const_cast<std::byte *>(m_bytes.data()) + first, end - first, MADV_DONTNEED);
+}
+
 Result<void> MappedFile::checkUnchanged() const
 {
     struct stat status = {};

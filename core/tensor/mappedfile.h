@@ -31,6 +31,9 @@ public:
     /// Fails with ErrorCode::Truncated when the file is shorter now than when it was mapped.
     Result<void> checkUnchanged() const;
 
+    /// These bytes of it are hardly read again: their pages need not stay in memory. Reading them brings them back.
+    void release(std::span<const std::byte> bytes) const;
+
 private:
     MappedFile(std::filesystem::path path, int descriptor, std::span<const std::byte> bytes);
 

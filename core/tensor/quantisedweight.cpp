@@ -1,7 +1,7 @@
 #include "tensor/quantisedweight.h"
 
 #include "kernels/matrix.h"
-#include "kernels/tiles.h"
+#include "tensor/blockexpansion.h"
 #include "tensor/kernelbridge.h"
 #include "tensor/tileproduct.h"
 
@@ -18,6 +18,7 @@ namespace {
 using kernels::BlockFormat;
 
 constexpr std::int64_t kFewTokens = 4;    // for more it is cheaper to unpack a row once than to read it once for each
+constexpr std::int64_t kFewInPanels = 24;  // the same for panels, which are read fast
 constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is, where there are no matrix tiles
 
 std::optional<BlockFormat> formatOf(DType type)
@@ -35,20 +36,30 @@ std::optional<BlockFormat> formatOf(DType type)
     }
 }
 
-kernels::BlockMatrix matrixOf(const at::Tensor &blocks, std::int64_t format)
+/// Where blocks have that format.
+BlockFormat checkBlocks(const at::Tensor &blocks, std::int64_t format)
 {
     const auto known = static_cast<BlockFormat>(format);
     TORCH_CHECK_VALUE(format >= 0 && known <= BlockFormat::Q6_K, "no such block format: ", format);
     TORCH_CHECK_VALUE(blocks.dim() == 2 && blocks.scalar_type() == at::kByte && blocks.size(1) % kernels::blockBytes(known) == 0
                           && (blocks.stride(1) == 1 || blocks.size(1) == 1) && (blocks.stride(0) == blocks.size(1) || blocks.size(0) < 2),
                       "blocks are bytes [rows, bytes per row], rows of whole blocks one behind the other");
-    return {known, static_cast<const std::byte *>(blocks.const_data_ptr()),
-            blocks.size(1) / kernels::blockBytes(known) * kernels::blockElements(known)};
+    return known;
 }
 
-at::Tensor expand(const at::Tensor &blocks, std::int64_t format, at::ScalarType type)
+kernels::BlockMatrix matrixOf(const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
 {
-    const kernels::BlockMatrix W = matrixOf(blocks, format);
+    const BlockFormat known = checkBlocks(blocks, format);
+    TORCH_CHECK_VALUE(panelRows >= 0 && panelRows <= blocks.size(0) && panelRows % kernels::kPanelRows == 0
+                          && (panelRows == 0 || kernels::hasPanelProducts()),
+                      "panels have ", kernels::kPanelRows, " rows, and need a processor that multiplies them");
+    return {known, static_cast<const std::byte *>(blocks.const_data_ptr()),
+            blocks.size(1) / kernels::blockBytes(known) * kernels::blockElements(known), panelRows};
+}
+
+at::Tensor expand(const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows, at::ScalarType type)
+{
+    const kernels::BlockMatrix W = matrixOf(blocks, format, panelRows);
     TORCH_CHECK_VALUE(type == at::kFloat || type == at::kBFloat16, "blocks become float32 or bfloat16");
     const at::Tensor values = at::empty({blocks.size(0), W.columns}, blocks.options().dtype(type));
     withNumberType(values, [&](auto number) {
@@ -75,41 +86,86 @@ void linearByRows(const kernels::BlockMatrix &W, std::int64_t rows, const at::Te
     });
 }
 
-at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format)
+/// y = x W^T, a few rows of W at a time, so that they are still in the first cache for the next token.
+void linearByPanels(const kernels::BlockMatrix &W, std::int64_t rows, const at::Tensor &x, const at::Tensor &y)
 {
-    const kernels::BlockMatrix W = matrixOf(blocks, format);
+    std::vector<kernels::BlockInput> inputs(static_cast<std::size_t>(x.size(0)));
+    for (std::size_t t = 0; t < inputs.size(); ++t)
+        inputs[t].assign(W, numbers<const float>(x) + static_cast<std::int64_t>(t) * W.columns);
+    const auto ofToken = [&](std::size_t t) { return numbers<float>(y) + static_cast<std::int64_t>(t) * rows; };
+    inParallel(kernels::stretchOf(W), kernels::kStretches * kernels::kPanelRows * W.columns, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t panel = begin; panel < end; ++panel)
+            for (std::size_t t = 0; t < inputs.size(); ++t)
+                kernels::stretchProduct(W, panel, 1, inputs[t].bytes(), ofToken(t));
+    });
+    inParallel(rows - W.panelRows, W.columns, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = W.panelRows + begin; row < W.panelRows + end; row += kernels::kPanelRows)
+            for (std::size_t t = 0; t < inputs.size(); ++t)
+                kernels::product(W, row, std::min(kernels::kPanelRows, W.panelRows + end - row), inputs[t], ofToken(t) + row);
+    });
+}
+
+/// x W^T, the rows behind the last panel apart.
+at::Tensor linearByTiles(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
+{
+    const at::Tensor y = tileProduct(x, W.panelRows / kernels::kPanelRows, [&](std::int64_t panel, kernels::BFloat16 *high, kernels::BFloat16 *low) {
+        kernels::splitPanel(W, panel, high, low);
+    });
+    const std::int64_t rest = blocks.size(0) - W.panelRows;
+    if (rest == 0)
+        return y;
+    const at::Tensor last = expand(blocks.narrow(0, W.panelRows, rest), static_cast<std::int64_t>(W.format), 0, at::kFloat);
+    return at::cat({y, at::linear(x, last)}, 1);
+}
+
+at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
+{
+    const kernels::BlockMatrix W = matrixOf(blocks, format, panelRows);
     TORCH_CHECK_VALUE(x.scalar_type() == at::kFloat && x.dim() > 0 && x.size(-1) == W.columns, "x is float32 [...,", W.columns, "]");
     const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
+    const std::int64_t few = W.panelRows > 0 ? kFewInPanels : kFewTokens;
     std::vector<std::int64_t> sizes = x.sizes().vec();
     sizes.back() = rows;
-    if (tokens > kFewTokens && W.columns % kernels::kTile == 0 && kernels::hasTiles())
-        return tileProduct(x.reshape({tokens, W.columns}), rows, [&](std::int64_t first, std::int64_t count, float *values) {
-                   kernels::unpack(W, first, count, values);
-               }).view(sizes);
+    if (tokens > few && W.panelRows > 0 && kernels::hasTiles())
+        return linearByTiles(W, x.reshape({tokens, W.columns}), blocks).view(sizes);
     if (tokens > kManyTokens)
-        return at::linear(x, expand(blocks, format, at::kFloat));
-    const at::Tensor dense = x.contiguous(), y = at::empty(sizes, x.options());
-    if (tokens > kFewTokens) {
-        linearByRows(W, rows, dense.view({tokens, W.columns}), y.view({tokens, rows}));
-        return y;
-    }
-    inParallel(rows, W.columns, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t t = 0; t < tokens; ++t)
-            kernels::product(W, begin, end - begin, numbers<const float>(dense) + t * W.columns, numbers<float>(y) + t * rows + begin);
-    });
-    return y;
+        return at::linear(x, expand(blocks, format, panelRows, at::kFloat));
+    const at::Tensor dense = x.reshape({tokens, W.columns}).contiguous(), y = at::empty({tokens, rows}, x.options());
+    if (tokens > few)
+        linearByRows(W, rows, dense, y);
+    else
+        linearByPanels(W, rows, dense, y);
+    return y.view(sizes);
 }
 
 TORCH_LIBRARY(supralens, library)
 {
-    library.def("expand_blocks(Tensor blocks, int format, ScalarType dtype) -> Tensor");
-    library.def("block_linear(Tensor x, Tensor blocks, int format) -> Tensor");
+    library.def("expand_blocks(Tensor blocks, int format, int panel_rows, ScalarType dtype) -> Tensor");
+    library.def("block_linear(Tensor x, Tensor blocks, int format, int panel_rows) -> Tensor");
 }
 
 TORCH_LIBRARY_IMPL(supralens, CPU, library)
 {
     library.impl("expand_blocks", expand);
     library.impl("block_linear", linear);
+}
+
+at::Tensor expandElsewhere(const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows, at::ScalarType type)
+{
+    const BlockFormat known = checkBlocks(blocks, format);
+    TORCH_CHECK_VALUE(panelRows == 0, "panels are for the CPU");
+    return expandedByTorch(blocks, known, type);
+}
+
+at::Tensor linearElsewhere(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
+{
+    return at::linear(x, expandElsewhere(blocks, format, panelRows, x.scalar_type()));
+}
+
+TORCH_LIBRARY_IMPL(supralens, CompositeExplicitAutograd, library)
+{
+    library.impl("expand_blocks", expandElsewhere);
+    library.impl("block_linear", linearElsewhere);
 }
 
 std::uint16_t asHalf(float number)
@@ -163,8 +219,8 @@ auto operatorNamed(const char *name)
 
 } // namespace
 
-QuantisedWeight::QuantisedWeight(at::Tensor blocks, BlockFormat format, std::int64_t columns)
-    : m_blocks(std::move(blocks)), m_matrix{format, static_cast<const std::byte *>(m_blocks.const_data_ptr()), columns}
+QuantisedWeight::QuantisedWeight(at::Tensor blocks, BlockFormat format, std::int64_t panelRows)
+    : m_blocks(std::move(blocks)), m_matrix(matrixOf(m_blocks, static_cast<std::int64_t>(format), panelRows))
 {
 }
 
@@ -174,7 +230,7 @@ std::optional<QuantisedWeight> QuantisedWeight::from(const at::Tensor &blocks, D
     if (!format || blocks.dim() != 2 || blocks.scalar_type() != at::kByte || !blocks.is_contiguous() || !blocks.is_cpu()
         || blocks.size(1) % kernels::blockBytes(*format) != 0)
         return std::nullopt;
-    return QuantisedWeight(blocks, *format, blocks.size(1) / kernels::blockBytes(*format) * kernels::blockElements(*format));
+    return QuantisedWeight(blocks, *format);
 }
 
 QuantisedWeight QuantisedWeight::rounded(const at::Tensor &values, DType type)
@@ -194,28 +250,55 @@ QuantisedWeight QuantisedWeight::rounded(const at::Tensor &values, DType type)
     return weight;
 }
 
+QuantisedWeight QuantisedWeight::packed() const
+{
+    const std::int64_t panels = rows() / kernels::kPanelRows;
+    if (!kernels::hasPanelProducts() || m_matrix.panelRows > 0 || panels == 0)
+        return *this;
+    const at::Tensor blocks = at::empty_like(m_blocks);
+    auto *to = static_cast<std::byte *>(blocks.data_ptr());
+    const std::int64_t panelBytes = kernels::kPanelRows * m_matrix.rowBytes();
+    inParallel(panels, panelBytes, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t panel = begin; panel < end; ++panel)
+            kernels::packPanel(m_matrix, panel, to + panel * panelBytes);
+    });
+    std::copy(m_matrix.blocks + panels * panelBytes, m_matrix.blocks + bytes(), to + panels * panelBytes);
+    QuantisedWeight weight(blocks, m_matrix.format, panels * kernels::kPanelRows);
+    weight.m_loss = m_loss;
+    return weight;
+}
+
 QuantisedWeight QuantisedWeight::narrow(std::int64_t first, std::int64_t rows) const
 {
-    return {m_blocks.narrow(0, first, rows), m_matrix.format, m_matrix.columns};
+    TORCH_CHECK(m_matrix.panelRows == 0, "rows are taken before they are packed");
+    return {m_blocks.narrow(0, first, rows), m_matrix.format};
 }
 
 at::Tensor QuantisedWeight::expanded(at::ScalarType type) const
 {
-    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, std::int64_t, at::ScalarType)>("supralens::expand_blocks");
-    return op.call(m_blocks, static_cast<std::int64_t>(m_matrix.format), type);
+    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, std::int64_t, std::int64_t, at::ScalarType)>("supralens::expand_blocks");
+    return op.call(m_blocks, static_cast<std::int64_t>(m_matrix.format), m_matrix.panelRows, type);
 }
 
 at::Tensor QuantisedWeight::rowsAt(const at::Tensor &indices) const
 {
     std::vector<std::int64_t> sizes = indices.sizes().vec();
     sizes.push_back(columns());
-    return QuantisedWeight(m_blocks.index_select(0, indices.flatten()), m_matrix.format, m_matrix.columns).expanded().view(sizes);
+    const at::Tensor wanted = indices.contiguous(), values = at::empty(sizes);
+    const std::int64_t *index = wanted.const_data_ptr<std::int64_t>();
+    TORCH_CHECK_INDEX(std::all_of(index, index + wanted.numel(), [&](std::int64_t row) { return row >= 0 && row < rows(); }),
+                      "index out of range: there are ", rows(), " rows");
+    inParallel(wanted.numel(), columns(), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i)
+            kernels::unpack(m_matrix, index[i], 1, numbers<float>(values) + i * columns());
+    });
+    return values;
 }
 
 at::Tensor QuantisedWeight::linear(const at::Tensor &x) const
 {
-    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, const at::Tensor &, std::int64_t)>("supralens::block_linear");
-    return op.call(x, m_blocks, static_cast<std::int64_t>(m_matrix.format));
+    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, const at::Tensor &, std::int64_t, std::int64_t)>("supralens::block_linear");
+    return op.call(x, m_blocks, static_cast<std::int64_t>(m_matrix.format), m_matrix.panelRows);
 }
 
 } // namespace lens

@@ -1,7 +1,7 @@
 // Weight matrices that stay as they lie in a GGUF file.
 #pragma once
 
-#include "kernels/quantised.h"
+#include "kernels/blockformat.h"
 #include "tensor/dtype.h"
 
 #include <ATen/ATen.h>
@@ -11,8 +11,8 @@
 
 namespace lens {
 
-/// [rows,columns] in the blocks of its file, which it keeps mapped, or in blocks made from numbers. On the CPU; float32 to
-/// whoever multiplies with it.
+/// [rows,columns] in the blocks of its file, which it keeps mapped, in blocks made from numbers, or in panels of either (see
+/// kernels/panels.h). On the CPU; float32 to whoever multiplies with it.
 class QuantisedWeight {
 public:
     /// What rounding took away, where it was done here: sums over all numbers of (w - rounded w)^2 and w^2.
@@ -33,7 +33,10 @@ public:
     const kernels::BlockMatrix &matrix() const { return m_matrix; }
     const Loss &loss() const { return m_loss; }
 
-    /// Some rows of it, sharing its memory.
+    /// The same in panels, in memory of its own, where this processor multiplies them; else this one.
+    QuantisedWeight packed() const;
+
+    /// Some rows of it, sharing its memory; not of one in panels.
     QuantisedWeight narrow(std::int64_t first, std::int64_t rows) const;
 
     /// [rows,columns], float32 or bfloat16.
@@ -46,7 +49,7 @@ public:
     at::Tensor linear(const at::Tensor &x) const;
 
 private:
-    QuantisedWeight(at::Tensor blocks, kernels::BlockFormat format, std::int64_t columns);
+    QuantisedWeight(at::Tensor blocks, kernels::BlockFormat format, std::int64_t panelRows = 0);
 
     at::Tensor m_blocks;
     kernels::BlockMatrix m_matrix;

@@ -23,6 +23,8 @@ ROOT = os.path.dirname(os.path.dirname(HERE))
 CLI = os.path.join(ROOT, "build/release/bin/supralens-cli")
 SESSIONS = os.path.join(ROOT, "build/release/tests/sessions")
 WINDOW = os.path.join(ROOT, "build/release/tests/window")
+HEATMAP = os.path.join(ROOT, "build/release/tests/heatmap")
+STEP = os.path.join(ROOT, "build/release/tests/trainingstep")
 DEMO = os.path.join(ROOT, "resources/models/stories-supra")
 NOT_THERE = "not there"
 
@@ -205,12 +207,34 @@ def alone(options, report):
     report.compare("probes, SUPRA", {"off": lambda: sessions(DEMO, threads, 1, 512), "on": lambda: sessions(DEMO, threads, 1, 512, "probes")},
                    [("on / off", "on", "off", 0.95)])
     report.observe("window with the demo pair, two columns streaming", lambda: json.loads(output([WINDOW])), unit="ms")
+    report.observe("heat map of 270 heads by tokens shown", lambda: json.loads(output([HEATMAP])), unit="ms")
+    training(options, report)
     if options.stories:
         folder = os.path.dirname(options.stories)
         report.compare("stories260K, one thread",
                        {"ours": lambda: Ours(options.stories, 1).decode(250, 0),
                         "llama2.c": options.llama2c and (lambda: llama2c(options.llama2c, folder))},
                        [("ours / llama2.c", "ours", "llama2.c", 1)])
+
+
+def training(options, report):
+    """The same SUPRA step of 2,048 tokens, chunked here and with full matrices in PyTorch."""
+    cases = [("256", "4", "4", "4096", "2048", "float32")]
+    if not options.short:
+        cases += [("256", "4", "4", "4096", "2048", "bfloat16"), ("384", "6", "6", "8192", "2048", "float32")]
+    contenders = {"ours": [STEP, "--own"]}
+    if options.peers:
+        contenders["PyTorch"] = [options.peers, os.path.join(HERE, "trainingstep.py")]
+    for case in cases:
+        runs = {name: [] for name in contenders}
+        for _ in range(report.rounds):
+            for name, command in contenders.items():
+                runs[name].append(json.loads(output([*command, *case])))
+        what = f"training step, width {case[0]}, {case[1]} layers, {case[5]}"
+        report.add(what, {name: [run["tokens_per_second"] for run in found] for name, found in runs.items()},
+                   [("ours / PyTorch", "ours", "PyTorch", 1.5)], "tokens/s")
+        report.add(f"memory of the {what}", {name: [run["peak_mib"] for run in found] for name, found in runs.items()},
+                   [("ours / PyTorch", "ours", "PyTorch", "at most 0.5")], "MiB")
 
 
 def machine():

@@ -24,7 +24,7 @@ QString titleFrom(const QString &prompt)
 } // namespace
 
 ChatController::ChatController(Engine &engine, ModelLibrary &library, SessionRecorder *recorder, QObject *parent)
-    : QObject(parent), m_engine(engine), m_library(library), m_recorder(recorder)
+    : QObject(parent), m_engine(engine), m_library(library), m_recorder(recorder), m_keeping(recorder), m_kept(recorder)
 {
     for (int i = 0; i < minColumns; ++i)
         addDriver();
@@ -143,11 +143,28 @@ void ChatController::setSettings(const GenerationSettings &settings)
     m_settings = settings;
 }
 
+void ChatController::setKeeping(bool keeping)
+{
+    m_keeping = keeping && m_recorder;
+    const auto isEmpty = [](const auto &driver) { return !driver->column().last(); };
+    if (!m_keeping || std::all_of(m_drivers.begin(), m_drivers.end(), isEmpty))
+        setKept(m_keeping);
+}
+
+void ChatController::setKept(bool kept)
+{
+    if (m_kept == kept)
+        return;
+    m_kept = kept;
+    Q_EMIT keptChanged();
+}
+
 void ChatController::newSession()
 {
     stopAll();
     ++m_round;
     m_session = m_turn = 0;
+    setKept(m_keeping);
     m_title.clear();
     m_regenerations = 0;
     for (auto &driver : m_drivers) {
@@ -179,8 +196,9 @@ void ChatController::show(OpenedSession session)
             if (!driver.column().model())
                 driver.setModel(saved.model, nullptr);
         }
-        driver.row = saved.row;
-        driver.modelRow = saved.modelRow;
+        // Without rows nothing is recorded, not even the continuation of an answer that is.
+        driver.row = m_kept ? saved.row : 0;
+        driver.modelRow = m_kept ? saved.modelRow : 0;
         driver.column().setExchanges(std::move(saved.exchanges));
         driver.showPrompt(std::move(saved.promptIds));
         driver.savedFrames = std::move(saved.frames);
@@ -241,11 +259,19 @@ TurnRequest ChatController::turnRequest(const QString &prompt, RowId parent) con
     return request;
 }
 
+void ChatController::beginRound()
+{
+    m_busy = true;
+    // What follows is no longer the session in the workspace.
+    if (!m_kept)
+        m_session = 0;
+    Q_EMIT busyChanged(true);
+}
+
 void ChatController::commitAndAnswer(const QString &prompt, RowId parent, const std::vector<int> &asked,
                                      quint64 seedOffset)
 {
-    m_busy = true;
-    Q_EMIT busyChanged(true);
+    beginRound();
     Q_EMIT answerStarted();
     for (const int index : asked)
         column(index).setActivity(Column::Activity::Saving);
@@ -253,7 +279,7 @@ void ChatController::commitAndAnswer(const QString &prompt, RowId parent, const 
         m_title = titleFrom(prompt);
         Q_EMIT sessionChanged();
     }
-    if (!m_recorder) {
+    if (!m_kept) {
         startAnswers(asked, seedOffset);
         return;
     }
@@ -345,8 +371,7 @@ void ChatController::continueAnswer(int index)
     const Exchange *last = column(index).last();
     if (m_busy || !last || !column(index).model() || last->answer.tokens.empty())
         return;
-    m_busy = true;
-    Q_EMIT busyChanged(true);
+    beginRound();
     m_drivers[std::size_t(index)]->continueAnswer(optionsFor(m_regenerations));
     onColumnFinished();
 }

@@ -45,6 +45,12 @@ public:
     RowId session() const { return m_session; }
     const QString &title() const { return m_title; }
 
+    /// Whether conversations are kept from now on. One is kept whole or not at all: what was begun or opened without
+    /// stays out of the workspace to its end.
+    void setKeeping(bool keeping);
+    /// The one on show, with what is asked next.
+    bool isKept() const { return m_kept; }
+
     /// Begins an empty session; models stay.
     void newSession();
     void show(OpenedSession session);
@@ -76,12 +82,15 @@ Q_SIGNALS:
     void busyChanged(bool busy);
     void roundFinished();              ///< no column is answering any more
     void sessionChanged();             ///< another one, or its title
+    void keptChanged();
     void restored();                   ///< an opened session and all its models are there
     void sessionSaved(qint64 session); ///< a turn was committed: the list of sessions is out of date
     void notSaved(const lens::Error &error);
 
 private:
     void addDriver();
+    void setKept(bool kept);
+    void beginRound();
     void announceRestored();
     void onModelLoaded(quint64 entry);
     void onColumnFinished();
@@ -104,6 +113,8 @@ private:
     quint64 m_regenerations = 0;
     int m_compared = 1;
     bool m_busy = false;
+    bool m_keeping;
+    bool m_kept;
 };
 
 } // namespace lens

@@ -83,7 +83,8 @@ bool SessionListModel::setData(const QModelIndex &index, const QVariant &value, 
 
 Qt::ItemFlags SessionListModel::flags(const QModelIndex &index) const
 {
-    return QAbstractListModel::flags(index) | (index.isValid() ? Qt::ItemIsEditable : Qt::NoItemFlags);
+    const bool editable = index.isValid() && m_store.access() == Access::Writing;
+    return QAbstractListModel::flags(index) | (editable ? Qt::ItemIsEditable : Qt::NoItemFlags);
 }
 
 void SessionListModel::setSearch(const QString &search)

@@ -34,21 +34,44 @@ void StoreThread::wait()
 void StoreThread::open(const QString &path)
 {
     post([this, path] {
-        QDir().mkpath(QFileInfo(path).absolutePath());
-        auto workspace = Workspace::open(path.toStdString());
-        if (!workspace) {
-            m_error = workspace.error();
-            QMetaObject::invokeMethod(
-                this, [this, error = m_error] { Q_EMIT failed(error); }, Qt::QueuedConnection);
-            return;
-        }
-        m_workspace = std::move(*workspace);
-        const auto interrupted = m_workspace->interruptedGenerations();
-        const bool readOnly = m_workspace->isReadOnly();
-        QMetaObject::invokeMethod(
-            this, [this, path, interrupted, readOnly] { Q_EMIT opened(path, interrupted, readOnly); },
-            Qt::QueuedConnection);
+        m_path = path;
+        tryToOpen();
     });
+}
+
+void StoreThread::openAgain()
+{
+    post([this] {
+        if (!m_workspace || m_workspace->isReadOnly())
+            tryToOpen();
+    });
+}
+
+void StoreThread::tryToOpen()
+{
+    QDir().mkpath(QFileInfo(m_path).absolutePath());
+    auto workspace = Workspace::open(m_path.toStdString());
+    if (!workspace && workspace.error().code == ErrorCode::Busy) {
+        // If it cannot even be read, that it is in use is what a person can do something about.
+        if (auto reading = Workspace::open(m_path.toStdString(), {.readOnly = true}))
+            workspace = std::move(reading);
+    }
+    if (!workspace) {
+        m_error = workspace.error();
+        QMetaObject::invokeMethod(
+            this, [this, error = m_error] { Q_EMIT failed(error); }, Qt::QueuedConnection);
+        return;
+    }
+    // Writers refer to their workspace, but none was ever made for one that is only read.
+    m_workspace = std::move(*workspace);
+    QMetaObject::invokeMethod(
+        this,
+        [this, path = m_path, interrupted = m_workspace->interruptedGenerations(),
+         readOnly = m_workspace->isReadOnly()] {
+            m_access = readOnly ? Access::Reading : Access::Writing;
+            Q_EMIT opened(path, interrupted, readOnly);
+        },
+        Qt::QueuedConnection);
 }
 
 } // namespace lens

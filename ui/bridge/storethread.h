@@ -11,6 +11,8 @@
 
 namespace lens {
 
+enum class Access { None, Reading, Writing };
+
 class StoreThread : public QObject {
     Q_OBJECT
 
@@ -19,8 +21,13 @@ public:
     /// Does all that was asked before, then closes the workspace.
     ~StoreThread() override;
 
-    /// Opens the file; opened() or failed() tells. Everything asked for afterwards waits for it.
+    /// Opens the file, and while another program has it, only to read it; opened() or failed() tells. Everything asked
+    /// for afterwards waits for it.
     void open(const QString &path);
+    /// Again, unless it can be written already; opened() or failed() tells. What could be read can be read on.
+    void openAgain();
+    /// What opened() has told last; None before.
+    Access access() const { return m_access; }
 
     /// `work` runs on the store's thread, `done` with its result on the GUI thread. Without a workspace (it could not
     /// be opened), `done` gets the error of opening.
@@ -54,9 +61,13 @@ Q_SIGNALS:
     void failed(const lens::Error &error);
 
 private:
+    void tryToOpen();
+
     QThread m_thread;
     QObject *m_context;
-    std::unique_ptr<Workspace> m_workspace; ///< on the store's thread only
+    Access m_access = Access::None;
+    QString m_path;                         ///< on the store's thread only
+    std::unique_ptr<Workspace> m_workspace; ///< likewise
     Error m_error;                          ///< likewise
 };
 

@@ -28,6 +28,7 @@ TrainingController::TrainingController(TrainingEngine &engine, StoreThread &stor
         drain();
         record(false);
     });
+    connect(&store, &StoreThread::opened, this, &TrainingController::stateChanged);
     connect(&m_recorder, &TrainingRecorder::begun, this, [this](qint64 run) {
         m_run = run;
         Q_EMIT runsChanged();
@@ -45,10 +46,20 @@ TrainingController::~TrainingController()
     record(true);
 }
 
-Result<void> TrainingController::start(const Recipe &recipe, const QString &name)
+Result<void> TrainingController::mayBegin() const
 {
     if (isRunning())
         return fail(ErrorCode::Busy, "another training is running", m_recipe.out, "wait for it, or stop it first");
+    if (!canRecord())
+        return fail(ErrorCode::Busy, "another program has the workspace, so that no run can be entered", {},
+                    "close it there, then try again");
+    return {};
+}
+
+Result<void> TrainingController::start(const Recipe &recipe, const QString &name)
+{
+    if (auto may = mayBegin(); !may)
+        return may;
     if (auto valid = validate(recipe); !valid)
         return valid;
     prepare(recipe, name, 0);
@@ -58,8 +69,8 @@ Result<void> TrainingController::start(const Recipe &recipe, const QString &name
 
 Result<void> TrainingController::goOn(const TrainingRunRow &run)
 {
-    if (isRunning())
-        return fail(ErrorCode::Busy, "another training is running", m_recipe.out, "wait for it, or stop it first");
+    if (auto may = mayBegin(); !may)
+        return may;
     auto recipe = recipeOf(run);
     if (!recipe)
         return propagate(recipe);

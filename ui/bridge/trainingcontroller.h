@@ -37,9 +37,11 @@ public:
 
     State state() const { return m_state; }
     bool isRunning() const { return m_state != State::Idle; }
+    /// False while the workspace is only read: its runs stay as they are, and none is begun. stateChanged() tells.
+    bool canRecord() const { return m_store.access() != Access::Reading; }
 
-    /// Busy while another one runs; InvalidArgument for a recipe that makes no sense. Everything else is told by
-    /// failed().
+    /// Busy while another one runs or the workspace is only read; InvalidArgument for a recipe that makes no sense.
+    /// Everything else is told by failed().
     Result<void> start(const Recipe &recipe, const QString &name);
     /// Goes on from the newest checkpoint in the run's folder, with what was measured until then.
     Result<void> goOn(const TrainingRunRow &run);
@@ -82,6 +84,7 @@ Q_SIGNALS:
 private:
     struct Mailbox;
 
+    Result<void> mayBegin() const;
     void prepare(Recipe recipe, const QString &name, qint64 run);
     void launch(ResumeMode mode);
     TrainingListener listener() const;

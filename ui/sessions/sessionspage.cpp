@@ -84,7 +84,8 @@ QWidget *SessionsPage::makeBar()
     layout->addWidget(m_search, 1);
     for (QPushButton *button : {create, open, rename, exporting, remove})
         layout->addWidget(button);
-    m_needSession = {open, rename, exporting, remove};
+    m_needSession = {open, exporting};
+    m_needWriting = {rename, remove};
     connect(m_search, &QLineEdit::textChanged, &m_model, &SessionListModel::setSearch);
     connect(create, &QPushButton::clicked, this, &SessionsPage::newRequested);
     connect(open, &QPushButton::clicked, this, [this] { Q_EMIT openRequested(currentSession()); });
@@ -152,12 +153,20 @@ void SessionsPage::updateState()
     const bool empty = m_model.rowCount() == 0;
     m_list->setVisible(!empty);
     m_empty->setVisible(empty);
-    m_empty->setText(m_error->isVisibleTo(this) ? tr("Sessions cannot be listed now; the reason is above.")
-                     : m_model.search().trimmed().isEmpty()
-                         ? tr("No sessions yet. Everything you ask is kept here, as you ask it.")
-                         : tr("Nothing found for “%1”.").arg(m_model.search()));
+    const Access access = m_store.access();
+    m_empty->setText(access == Access::None                  ? tr("Sessions can be listed once the workspace is open.")
+                     : !m_model.search().trimmed().isEmpty() ? tr("Nothing found for “%1”.").arg(m_model.search())
+                     : access == Access::Reading
+                         ? tr("No sessions yet.")
+                         : tr("No sessions yet. Everything you ask is kept here, as you ask it."));
+    const bool chosen = !empty && m_list->currentIndex().isValid();
     for (QWidget *button : m_needSession)
-        button->setEnabled(!empty && m_list->currentIndex().isValid());
+        button->setEnabled(chosen);
+    for (QWidget *button : m_needWriting) {
+        button->setEnabled(chosen && access == Access::Writing);
+        button->setToolTip(access == Access::Reading ? tr("The workspace is open elsewhere and read-only here")
+                                                     : QString());
+    }
 }
 
 void SessionsPage::exportCurrent()

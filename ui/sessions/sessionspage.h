@@ -51,6 +51,7 @@ private:
     QLabel *m_noticeText;
     QWidget *m_undo;
     QList<QWidget *> m_needSession;
+    QList<QWidget *> m_needWriting; ///< too
 };
 
 } // namespace lens

@@ -139,6 +139,8 @@ QString PreflightCard::reason() const
 {
     if (m_controller.isRunning())
         return tr("“%1” is running: one training at a time.").arg(m_controller.runName());
+    if (!m_controller.canRecord())
+        return tr("The workspace is open elsewhere and read-only here: no run can be entered.");
     if (!m_problem.isEmpty())
         return m_problem;
     if (!m_refusal.isEmpty())
@@ -149,7 +151,7 @@ QString PreflightCard::reason() const
 /// A recipe that makes sense may start before its estimate is there: looking is quicker than reading.
 bool PreflightCard::canStart() const
 {
-    return !m_controller.isRunning() && m_problem.isEmpty() && m_refusal.isEmpty();
+    return !m_controller.isRunning() && m_controller.canRecord() && m_problem.isEmpty() && m_refusal.isEmpty();
 }
 
 void PreflightCard::updateStart()

@@ -87,7 +87,6 @@ QWidget *RunHeader::makeButtons()
     m_again->setToolTip(tr("The form of a new run, filled in as this one's was"));
     m_compare->setToolTip(tr("Open the trained model beside its original"));
     m_pause->setToolTip(tr("Hold after this step; nothing is lost"));
-    m_remove->setToolTip(tr("Remove from the list; the folder stays"));
     auto *buttons = new QWidget;
     auto *row = new QHBoxLayout(buttons);
     row->setContentsMargins(0, 0, 0, 0);
@@ -121,9 +120,15 @@ void RunHeader::showButtons(bool running, bool ended, bool canGoOn, bool hasMode
         button->setVisible(running);
     m_compare->setVisible(ended && hasModel);
     m_goOn->setVisible(ended && canGoOn);
-    m_goOn->setEnabled(!m_controller.isRunning());
     m_again->setVisible(ended);
     m_remove->setVisible(ended);
+    enableButtons();
+}
+
+void RunHeader::enableButtons()
+{
+    m_goOn->setEnabled(!m_controller.isRunning() && m_controller.canRecord());
+    m_remove->setEnabled(m_controller.canRecord());
 }
 
 void RunHeader::offerComparison()
@@ -142,7 +147,7 @@ void RunHeader::showLive()
 void RunHeader::refreshLive()
 {
     if (!m_live) {
-        m_goOn->setEnabled(!m_controller.isRunning());
+        enableButtons();
         return;
     }
     using State = TrainingController::State;
@@ -174,8 +179,11 @@ void RunHeader::showStored(const TrainingRunRow &run, const TrainingMetrics &met
                               : tr("%1 · begun %2 · its folder is gone").arg(statusName(run.status), when));
     m_progress->hide();
     const bool goesOn = isThere && run.status != TrainingStatus::Finished;
-    m_goOn->setToolTip(hasCheckpoint ? tr("Go on from the newest checkpoint")
-                                     : tr("There is no checkpoint yet: goes on from the beginning"));
+    const QString readOnly = tr("The workspace is open elsewhere and read-only here");
+    m_goOn->setToolTip(!m_controller.canRecord() ? readOnly
+                       : hasCheckpoint           ? tr("Go on from the newest checkpoint")
+                                       : tr("There is no checkpoint yet: goes on from the beginning"));
+    m_remove->setToolTip(m_controller.canRecord() ? tr("Remove from the list; the folder stays") : readOnly);
     // A cancelled run stops with a message and a checkpoint, but without a model.
     const bool hasModel = holdsModel(run.folder) && (run.status == TrainingStatus::Finished ||
                                                      (run.status == TrainingStatus::Stopped && run.message.empty()));

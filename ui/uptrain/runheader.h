@@ -34,6 +34,7 @@ private:
     QWidget *makeButtons();
     void refreshLive();
     void offerComparison();
+    void enableButtons();
     void showButtons(bool running, bool ended, bool canGoOn, bool hasModel);
     void showFacts(const TrainingMetrics &metrics, std::int64_t totalSteps, double left);
 

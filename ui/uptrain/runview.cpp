@@ -136,7 +136,7 @@ void RunView::setNotes(const QString &notes, bool editable)
         return;
     saveNotes();
     m_notesRun = run();
-    m_notes->setEnabled(editable);
+    m_notes->setReadOnly(!editable);
     if (m_notes->toPlainText() == notes)
         return;
     const QSignalBlocker block(m_notes);

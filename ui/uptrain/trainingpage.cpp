@@ -45,6 +45,8 @@ TrainingPage::TrainingPage(ModelLibrary &library, TrainingController &controller
     connect(m_runs, &RunListModel::chosenChanged, this, &TrainingPage::present);
     connect(m_runs, &RunListModel::failed, m_error, &ErrorBanner::showError);
     connect(m_view, &RunView::notesEdited, m_runs, &RunListModel::setNotes);
+    // A run that another program was training has measured more since.
+    connect(&store, &StoreThread::opened, this, [this] { m_metrics.clear(); });
     wireController();
     wireHeader();
     afterRefresh();
@@ -245,7 +247,7 @@ void TrainingPage::present()
         const auto metrics = metricsOf(m_shown);
         m_view->showStored(*run, metrics ? metrics : std::make_shared<const TrainingMetrics>(), overlays());
     }
-    m_view->setNotes(run ? text(run->notes) : QString(), run != nullptr);
+    m_view->setNotes(run ? text(run->notes) : QString(), run && m_controller.canRecord());
 }
 
 std::vector<PlottedRun> TrainingPage::overlays()

@@ -8,6 +8,7 @@
 #include <QGuiApplication>
 #include <QHBoxLayout>
 #include <QPainter>
+#include <QPushButton>
 
 namespace lens {
 
@@ -24,7 +25,8 @@ QString breakable(const std::string &path)
 } // namespace
 
 ErrorBanner::ErrorBanner(QWidget *parent)
-    : QFrame(parent), m_layout(new QBoxLayout(QBoxLayout::LeftToRight, this)), m_text(new QLabel)
+    : QFrame(parent), m_layout(new QBoxLayout(QBoxLayout::LeftToRight, this)), m_buttons(new QHBoxLayout),
+      m_text(new QLabel)
 {
     m_text->setWordWrap(true);
     m_text->setTextFormat(Qt::RichText);
@@ -34,19 +36,23 @@ ErrorBanner::ErrorBanner(QWidget *parent)
     auto *close = new IconButton(QStringLiteral("close"), tr("Close this message"));
     m_copy = copy;
     m_close = close;
-    auto *buttons = new QHBoxLayout;
-    buttons->addStretch();
-    buttons->addWidget(copy, 0, Qt::AlignTop);
-    buttons->addWidget(close, 0, Qt::AlignTop);
+    m_buttons->addStretch();
+    m_buttons->addWidget(copy, 0, Qt::AlignTop);
+    m_buttons->addWidget(close, 0, Qt::AlignTop);
     m_layout->setContentsMargins(10, 6, 6, 6);
     m_layout->addWidget(m_text, 1);
-    m_layout->addLayout(buttons);
+    m_layout->addLayout(m_buttons);
     connect(copy, &QToolButton::clicked, this, [this] { QGuiApplication::clipboard()->setText(m_plain); });
     connect(close, &QToolButton::clicked, this, [this] {
         hide();
         Q_EMIT dismissed();
     });
     hide();
+}
+
+void ErrorBanner::addButton(QPushButton *button)
+{
+    m_buttons->insertWidget(1, button, 0, Qt::AlignTop);
 }
 
 void ErrorBanner::showError(const Error &error)

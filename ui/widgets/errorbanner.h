@@ -7,6 +7,7 @@
 #include <QLabel>
 
 class QBoxLayout;
+class QPushButton;
 
 namespace lens {
 
@@ -20,6 +21,8 @@ public:
     /// Something to know that is no failure.
     void showWarning(const QString &text, bool closable);
     QString plainText() const { return m_plain; }
+    /// Something to do about it; stands behind the text of every message.
+    void addButton(QPushButton *button);
 
 Q_SIGNALS:
     void dismissed();
@@ -32,6 +35,7 @@ private:
     void present(const QString &plain);
 
     QBoxLayout *m_layout;
+    QBoxLayout *m_buttons;
     QLabel *m_text;
     QWidget *m_copy;
     QWidget *m_close;

@@ -1,4 +1,5 @@
 // Every kernel, compiled for every instruction set that this machine has, against plain loops in double precision.
+#include "kernels/logits.h"
 #include "kernels/rmsnorm.h"
 #include "kernels/rotation.h"
 #include "kernels/swiglu.h"
@@ -271,6 +272,36 @@ private Q_SLOTS:
         kernels::rotate({1, 1, 64, 64, 64, 32, true}, one.data(), x.data(), zero.data(), y.data());
         for (std::size_t i = 0; i < x.size(); ++i)
             QCOMPARE(static_cast<int>(y[2 * i]), static_cast<int>(nearest<BFloat16>(x[i])));
+    }); }
+
+    void greatestLogit() { onEveryTarget([] {
+        for (const std::int64_t n : {1, 3, 16, 100, 1023, 1024, 1025, 5000}) {
+            std::vector<float> x = noise<float>(n, 8);
+            const auto best = std::max_element(x.begin(), x.end()) - x.begin();
+            QCOMPARE(kernels::greatest(n, x.data()), best);
+            x.push_back(x[static_cast<std::size_t>(best)]);  // as great, but later
+            QCOMPARE(kernels::greatest(n + 1, x.data()), best);
+            for (const float wrong : {std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity(),
+                                      std::numeric_limits<float>::quiet_NaN()}) {
+                x.back() = wrong;
+                QCOMPARE(kernels::greatest(n + 1, x.data()), std::int64_t{-1});
+            }
+        }
+        const std::vector<float> lowest(2000, std::numeric_limits<float>::lowest());
+        QCOMPARE(kernels::greatest(std::ssize(lowest), lowest.data()), std::int64_t{0});
+    }); }
+
+    void sumOfExponentials() { onEveryTarget([] {
+        for (const std::int64_t n : {1, 7, 1024, 3000, 50000}) {
+            const auto x = noise<float>(n, 9, 4);
+            const float most = *std::max_element(x.begin(), x.end()), scale = n % 2 == 0 ? 0.5f : 1;
+            double wanted = 0;
+            for (const float number : x)
+                wanted += std::exp((static_cast<double>(number) - most) * scale);
+            QVERIFY(std::abs(kernels::sumOfExponentials(n, x.data(), most, scale) / wanted - 1) < 1e-13);
+        }
+        const float equal[2] = {1000, 1000};
+        QCOMPARE(kernels::sumOfExponentials(2, equal, 1000, 1), 2.0);
     }); }
 
 private:

@@ -1,5 +1,5 @@
 // Products with quantised matrices, for every instruction set of this machine, against the plain expansion of their blocks.
-#include "kernels/quantised.h"
+#include "kernels/matrix.h"
 #include "tensor/dequantise.h"
 
 #include <QTest>
@@ -41,6 +41,15 @@ std::vector<std::byte> randomBlocks(const Format &format, std::int64_t count, st
             std::memcpy(bytes.data() + shift + static_cast<std::size_t>(i * kernels::blockBytes(format.format)) + scale, &half, 2);
         }
     return bytes;
+}
+
+/// One panel of 16 rows, where this processor multiplies them.
+std::vector<std::byte> packedOnce(const Format &format, const std::vector<std::byte> &bytes, std::int64_t columns)
+{
+    std::vector<std::byte> packed = bytes;
+    if (kernels::hasPanelProducts())
+        kernels::packPanel({format.format, bytes.data(), columns}, 0, packed.data());
+    return packed;
 }
 
 } // namespace
@@ -110,6 +119,61 @@ private Q_SLOTS:
         }
     }
 
+    void panels_data() { rows_data(); }
+
+    /// 16 rows together hold the bytes of their rows, and multiply as these do: whole panels, parts of them, and the rows
+    /// behind the last.
+    void panels()
+    {
+        QFETCH(int, index);
+        QFETCH(qint64, blocks);
+        const Format &format = formats[static_cast<std::size_t>(index)];
+        const std::int64_t rows = 2 * kernels::kPanelRows + 5, columns = blocks * kernels::blockElements(format.format);
+        const std::vector<std::byte> bytes = randomBlocks(format, rows * blocks, 0);
+        const kernels::BlockMatrix plain{format.format, bytes.data(), columns};
+        const std::int64_t rowBytes = plain.rowBytes(), panelBytes = kernels::kPanelRows * rowBytes;
+        std::vector<std::byte> packed = bytes, row(static_cast<std::size_t>(rowBytes));
+        for (const std::int64_t panel : {0, 1})
+            kernels::packPanel(plain, panel, packed.data() + panel * panelBytes);
+        const kernels::BlockMatrix W{format.format, packed.data(), columns, 2 * kernels::kPanelRows};
+        for (std::int64_t i = 0; i < W.panelRows; ++i) {
+            kernels::unpackRow(W, i, row.data());
+            QVERIFY2(std::equal(row.begin(), row.end(), bytes.begin() + i * rowBytes), qPrintable(QString::number(i)));
+        }
+        std::vector<float> values(static_cast<std::size_t>(rows * columns)), same(values.size());
+        kernels::unpack(plain, 0, rows, values.data());
+        kernels::unpack(W, 0, rows, same.data());
+        QVERIFY(values == same);
+        if (!kernels::hasPanelProducts())
+            QSKIP("this processor does not multiply bytes");
+        std::vector<kernels::BFloat16> high(static_cast<std::size_t>(kernels::kPanelRows * columns)), low(high.size());
+        kernels::splitPanel(W, 1, high.data(), low.data());
+        const auto wide = [](kernels::BFloat16 number) { return std::bit_cast<float>(static_cast<std::uint32_t>(number) << 16); };
+        for (std::int64_t i = 0; i < kernels::kPanelRows; ++i)
+            for (std::int64_t j = 0; j < columns; ++j) {
+                const auto at = static_cast<std::size_t>((j / 2 * kernels::kPanelRows + i) * 2 + j % 2);
+                const float w = values[static_cast<std::size_t>((kernels::kPanelRows + i) * columns + j)];
+                QVERIFY2(std::abs(double(wide(high[at])) + wide(low[at]) - w) <= std::abs(w) / 65536 + 2e-5, qPrintable(QString::number(j)));
+            }
+        std::mt19937 generator(3);
+        std::normal_distribution<float> normal;
+        std::vector<float> x(static_cast<std::size_t>(columns));
+        std::generate(x.begin(), x.end(), [&] { return normal(generator); });
+        for (const auto &[first, some] : {std::pair<std::int64_t, std::int64_t>{0, rows}, {3, 4}, {3, 20}, {16, 16}, {20, 17}, {33, 3}}) {
+            std::vector<float> y(static_cast<std::size_t>(some));
+            kernels::product(W, first, some, x.data(), y.data());
+            for (std::int64_t i = 0; i < some; ++i) {
+                double sum = 0, magnitude = 0;
+                for (std::int64_t j = 0; j < columns; ++j) {
+                    const double term = double(values[static_cast<std::size_t>((first + i) * columns + j)]) * x[static_cast<std::size_t>(j)];
+                    sum += term;
+                    magnitude += std::abs(term);
+                }
+                QVERIFY2(std::abs(y[static_cast<std::size_t>(i)] - sum) <= 1e-6 * magnitude, qPrintable(QString::number(first + i)));
+            }
+        }
+    }
+
     void inputsThatDifferInSize_data()
     {
         QTest::addColumn<float>("x");
@@ -127,10 +191,10 @@ private Q_SLOTS:
         QFETCH(float, neighbour);
         for (const Format &format : formats) {
             const std::int64_t elements = kernels::blockElements(format.format), columns = 2 * elements;
-            const std::vector<std::byte> bytes = randomBlocks(format, 2, 0);
-            const kernels::BlockMatrix W{format.format, bytes.data(), columns};
+            const std::vector<std::byte> bytes = randomBlocks(format, 2 * kernels::kPanelRows, 0), packed = packedOnce(format, bytes, columns);
+            const kernels::BlockMatrix W{format.format, packed.data(), columns, kernels::hasPanelProducts() ? kernels::kPanelRows : 0};
             std::vector<float> expanded(static_cast<std::size_t>(columns)), input(expanded.size(), x);
-            dequantise(format.type, bytes, expanded);
+            dequantise(format.type, std::span(bytes).first(bytes.size() / kernels::kPanelRows), expanded);
             std::fill(input.begin() + elements, input.end(), neighbour);
             // The neighbour's share is computed alone, then taken away.
             std::vector<float> alone(input);
@@ -153,11 +217,15 @@ private Q_SLOTS:
         for (const Format &format : formats)
             for (const float wrong : {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
                 const std::int64_t columns = kernels::blockElements(format.format);
-                const std::vector<std::byte> bytes = randomBlocks(format, 1, 0);
+                const std::vector<std::byte> bytes = randomBlocks(format, kernels::kPanelRows, 0), packed = packedOnce(format, bytes, columns);
                 std::vector<float> x(static_cast<std::size_t>(columns), 1.0f);
                 x[5] = wrong;
                 float y = 0;
-                kernels::product({format.format, bytes.data(), columns}, 0, 1, x.data(), &y);
+                kernels::product(kernels::BlockMatrix{format.format, bytes.data(), columns}, 0, 1, x.data(), &y);
+                QVERIFY2(!std::isfinite(y), std::string(name(format.type)).c_str());
+                if (!kernels::hasPanelProducts())
+                    continue;
+                kernels::product(kernels::BlockMatrix{format.format, packed.data(), columns, kernels::kPanelRows}, 0, 1, x.data(), &y);
                 QVERIFY2(!std::isfinite(y), std::string(name(format.type)).c_str());
             }
     }

@@ -1,4 +1,4 @@
-// Numbers in two parts and matrices the other way round, for every instruction set of this machine.
+// Numbers in two parts, for every instruction set of this machine.
 #include "kernels/split.h"
 
 #include <QTest>
@@ -63,36 +63,6 @@ private Q_SLOTS:
             std::vector<BFloat16> high(2), low(2);
             kernels::split(2, x.data(), high.data(), low.data());
             QVERIFY2(std::isinf(wide(high[0])) && std::isnan(wide(high[1])), target);
-        });
-    }
-
-    void transposed_data()
-    {
-        QTest::addColumn<int>("rows");
-        QTest::addColumn<int>("columns");
-        QTest::addRow("one") << 1 << 1;
-        QTest::addRow("whole blocks") << 8 << 12;
-        QTest::addRow("edges both ways") << 7 << 13;
-        QTest::addRow("a row") << 1 << 9;
-        QTest::addRow("a column") << 9 << 1;
-    }
-
-    void transposed()
-    {
-        QFETCH(int, rows);
-        QFETCH(int, columns);
-        const int fromStride = columns + 3, toStride = rows + 2;
-        std::vector<float> from(static_cast<std::size_t>(rows * fromStride));
-        for (std::size_t i = 0; i < from.size(); ++i)
-            from[i] = static_cast<float>(i);
-        onEveryTarget([&](const char *target) {
-            std::vector<float> to(static_cast<std::size_t>(columns * toStride), -1);
-            kernels::transpose(rows, columns, from.data(), fromStride, to.data(), toStride);
-            for (int j = 0; j < columns; ++j)
-                for (int i = 0; i < toStride; ++i) {
-                    const float expected = i < rows ? from[static_cast<std::size_t>(i * fromStride + j)] : -1;
-                    QVERIFY2(to[static_cast<std::size_t>(j * toStride + i)] == expected, target);
-                }
         });
     }
 };

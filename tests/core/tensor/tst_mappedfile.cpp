@@ -15,6 +15,7 @@ private Q_SLOTS:
     void refusesWhatIsNoFile();
     void noticesTruncation();
     void keepsContentOfReplacedFile();
+    void readsAgainWhatWasReleased();
 
 private:
     fs::path write(const char *name, const std::string &content) const
@@ -73,6 +74,16 @@ void TestMappedFile::keepsContentOfReplacedFile()
     fs::rename(write("new", "other"), path);
     QVERIFY((*file)->checkUnchanged());
     QCOMPARE(text(**file), std::string("old content"));
+}
+
+void TestMappedFile::readsAgainWhatWasReleased()
+{
+    const std::string content(100'000, 'x');
+    const auto file = lens::MappedFile::open(write("large", content));
+    QVERIFY(file && text(**file) == content);
+    (*file)->release((*file)->bytes().subspan(10, 90'000));
+    (*file)->release((*file)->bytes().subspan(5, 0));
+    QVERIFY(text(**file) == content);
 }
 
 QTEST_APPLESS_MAIN(TestMappedFile)

@@ -3,9 +3,26 @@
 #include "tensor/tileproduct.h"
 
 #include <QTest>
+#include <cstring>
 #include <torch/torch.h>
 
 using namespace lens;
+
+namespace {
+
+/// The rows of a float32 matrix, a multiple of 16 of them.
+PanelSource panelsOf(const at::Tensor &W)
+{
+    return [W](std::int64_t panel, kernels::BFloat16 *high, kernels::BFloat16 *low) {
+        const at::Tensor rows = W.narrow(0, 16 * panel, 16), upper = rows.to(at::kBFloat16), lower = (rows - upper).to(at::kBFloat16);
+        for (const auto &[part, to] : {std::pair(upper, high), std::pair(lower, low)}) {
+            const at::Tensor pairs = part.unflatten(1, {-1, 2}).transpose(0, 1).contiguous();
+            std::memcpy(to, pairs.const_data_ptr(), pairs.nbytes());
+        }
+    };
+}
+
+} // namespace
 
 class TileProductTest : public QObject {
     Q_OBJECT
@@ -24,8 +41,8 @@ private Q_SLOTS:
         QTest::addColumn<int>("columns");
         QTest::addRow("one token") << 1 << 32 << 32;
         QTest::addRow("tokens between tiles") << 45 << 64 << 96;
-        QTest::addRow("rows between tiles") << 64 << 50 << 64;
-        QTest::addRow("more columns than fit into the first cache") << 70 << 33 << 608;
+        QTest::addRow("panels without a partner") << 64 << 48 << 64;
+        QTest::addRow("more columns than fit into the first cache") << 70 << 16 << 608;
         QTest::addRow("as large as a layer") << 256 << 1536 << 576;
     }
 
@@ -36,9 +53,7 @@ private Q_SLOTS:
         QFETCH(int, columns);
         torch::manual_seed(11);
         const at::Tensor x = torch::randn({tokens, columns}) * torch::randn({columns}).exp(), W = torch::randn({rows, columns});
-        const at::Tensor y = tileProduct(x, rows, [&](std::int64_t first, std::int64_t count, float *values) {
-            std::copy_n(W[first].const_data_ptr<float>(), count * columns, values);
-        });
+        const at::Tensor y = tileProduct(x, rows / 16, panelsOf(W));
         const at::Tensor expected = x.to(at::kDouble).mm(W.t().to(at::kDouble));
         const at::Tensor magnitude = x.to(at::kDouble).abs().mm(W.t().to(at::kDouble).abs());
         QCOMPARE(y.sizes(), expected.sizes());
@@ -55,9 +70,7 @@ private Q_SLOTS:
         const at::Tensor x = torch::randn({64, 64});
         const at::Tensor before = at::mm(a, b);
         for (int i = 0; i < 3; ++i) {
-            tileProduct(x, 64, [&](std::int64_t first, std::int64_t count, float *values) {
-                std::copy_n(x[first].const_data_ptr<float>(), count * 64, values);
-            });
+            tileProduct(x, 4, panelsOf(x));
             QVERIFY(at::equal(at::mm(a, b), before));
         }
     }
@@ -67,12 +80,9 @@ private Q_SLOTS:
         torch::manual_seed(12);
         at::Tensor x = torch::randn({40, 64});
         const at::Tensor W = torch::randn({32, 64});
-        const RowSource source = [&](std::int64_t first, std::int64_t count, float *values) {
-            std::copy_n(W[first].const_data_ptr<float>(), count * 64, values);
-        };
-        const at::Tensor before = tileProduct(x, 32, source);
+        const at::Tensor before = tileProduct(x, 2, panelsOf(W));
         x[7].fill_(std::numeric_limits<float>::quiet_NaN());
-        const at::Tensor after = tileProduct(x, 32, source);
+        const at::Tensor after = tileProduct(x, 2, panelsOf(W));
         QVERIFY(after[7].isnan().all().item<bool>());
         QVERIFY(at::equal(before.narrow(0, 8, 32), after.narrow(0, 8, 32)));
         QVERIFY(at::equal(before.narrow(0, 0, 7), after.narrow(0, 0, 7)));

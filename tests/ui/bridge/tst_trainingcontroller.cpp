@@ -203,6 +203,28 @@ private Q_SLOTS:
         QVERIFY(bench.runs().empty());
     }
 
+    void aWorkspaceThatIsOnlyReadBeginsNoRun()
+    {
+        Bench bench;
+        bench.store->wait();
+        StoreThread reading;
+        FakeTraining engine;
+        TrainingController controller(engine, reading);
+        QSignalSpy changed(&controller, &TrainingController::stateChanged);
+        reading.open(bench.folder.filePath("w.supralens"));
+        QTRY_COMPARE(changed.size(), 1);
+        QVERIFY(!controller.canRecord());
+        const auto started = controller.start(fakeRecipe(), "a");
+        QVERIFY(!started && started.error().code == ErrorCode::Busy);
+        QVERIFY(!controller.isRunning());
+        bench.controller.reset();
+        bench.store.reset();
+        reading.openAgain();
+        QTRY_VERIFY(controller.canRecord());
+        QVERIFY(controller.start(fakeRecipe(), "a"));
+        QTRY_VERIFY_WITH_TIMEOUT(!controller.isRunning(), Patience);
+    }
+
     void onlyTheNewestEstimateArrives()
     {
         Bench bench;

@@ -287,29 +287,6 @@ private Q_SLOTS:
         QVERIFY(bars->isEmpty());
         QVERIFY(says(strip, "different tokenizers"));
     }
-
-    void benchmarkLiveHeatMap()
-    {
-        constexpr int Layers = 30, Heads = 9, Tokens = 2000;
-        auto history = std::make_shared<HeadHistory>();
-        static const HeadFrame start = samples::norms(0, Tokens, Layers, Heads);  // the benchmark runs repeatedly
-        history->append(start);
-        HeatMapPlot plot;
-        plot.setColors(ColorScale::Magnitude, "norm", ColorBar::Right);
-        plot.setSource(std::make_shared<HeadSource>(history, RowLayout{Layers, Heads, -1}));
-        plot.resize(500, 200);
-        plot.show();
-        QVERIFY(QTest::qWaitForWindowExposed(&plot));
-        plot.drawNow();
-        const HeadFrame frame = samples::norms(Tokens, 1, Layers, Heads);
-        QBENCHMARK {
-            HeadFrame next = frame;
-            next.firstToken = history->tokens();
-            history->append(next);
-            plot.refresh(next.firstToken);
-            plot.drawNow();
-        }
-    }
 };
 
 QTEST_MAIN(Lens)

@@ -1,0 +1,52 @@
+// Quantised matrices rearranged for processors that multiply bytes (AVX-512 VNNI): 16 rows lie together, so that a vector
+// holds the same four columns of each, a row's sum stays in its lane, and scales serve 16 rows at a time.
+#pragma once
+
+#include "kernels/blockformat.h"
+#include "kernels/number.h"
+
+#include <vector>
+
+namespace lens::kernels {
+
+constexpr std::int64_t kPanelRows = 16;
+
+/// Whether this processor multiplies panels; on others no matrix may have any.
+bool hasPanelProducts();
+
+/// Of a matrix without panels, rows 16 panel..16 panel + 15 as one, in as many bytes.
+void packPanel(const BlockMatrix &W, std::int64_t panel, std::byte *to);
+
+/// A row that lies in a panel, as it lay in its file.
+void unpackRow(const BlockMatrix &W, std::int64_t row, std::byte *to);
+
+/// x as integers: each group of columns with equal scales is scale (digit[0] 2^16 + digit[1] 2^8 + digit[2]), exact to
+/// 2^-22 of its greatest number. What a product with panels needs to know of x; made once for each x and format.
+struct ByteInput {
+    std::vector<std::int8_t> digit[3];  ///< [columns]
+    std::vector<std::int32_t> start;    ///< [groups,3]: sums start here, since a panel's integers are raised to have no sign
+    std::vector<float> scale, sum;      ///< [groups]
+};
+
+void makeBytes(BlockFormat format, std::int64_t columns, const float *x, ByteInput &input);
+
+/// So many places of a matrix are read at a time: memory serves them faster than one.
+constexpr std::int64_t kStretches = 4;
+
+/// Panels in each of the four stretches that a matrix is taken as; the last may have fewer.
+constexpr std::int64_t stretchOf(const BlockMatrix &W)
+{
+    return (W.panelRows / kPanelRows + kStretches - 1) / kStretches;
+}
+
+/// Panels first..first+some-1 of every stretch times x, into their rows of y [rows]. Only where hasPanelProducts().
+void stretchProduct(const BlockMatrix &W, std::int64_t first, std::int64_t some, const ByteInput &x, float *y);
+
+/// y[i] = row (16 first + i) of W times x, i < 16 panels. Only where hasPanelProducts().
+void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y);
+
+/// The numbers of a panel in two bfloat16 parts, pairs of neighbouring columns together: [columns/2, 16, 2]. high + low is
+/// off by at most 2^-16 of it. Only where hasPanelProducts().
+void splitPanel(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat16 *low);
+
+} // namespace lens::kernels
