@@ -55,6 +55,7 @@ Result<std::string> fingerprint(const Checkpoint &checkpoint, std::stop_token st
             state.done += count;
             if (progress)
                 progress(state);
+            checkpoint.release(info.name);  // piece by piece, so that nothing of the whole file stays
         }
     }
     return hasher.digest();

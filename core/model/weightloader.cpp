@@ -9,6 +9,8 @@ namespace lens {
 
 namespace {
 
+constexpr std::uint64_t kSmall = 1 << 16;  // bytes: of a tensor that is copied, since as a view it keeps whole pages in memory
+
 DType storedAs(at::ScalarType type)
 {
     return type == at::kBFloat16 ? DType::BF16 : type == at::kHalf ? DType::F16 : DType::F32;
@@ -83,7 +85,12 @@ Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat3
     if (!tensor)
         return tensor;
     count(*info);
-    return m_loaded.emplace(key, tensor->to(m_device)).first->second;
+    at::Tensor loaded = tensor->to(m_device);
+    if (info->bytes <= kSmall && loaded.is_cpu()) {
+        loaded = loaded.clone();
+        m_checkpoint.release(stored);
+    }
+    return m_loaded.emplace(key, loaded).first->second;
 }
 
 Result<std::optional<QuantisedWeight>> WeightLoader::loadQuantised(const std::string &stored)

@@ -1,5 +1,6 @@
 #include "tensor/mappedfile.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -66,11 +67,12 @@ Result<MappedFilePtr> MappedFile::open(const std::filesystem::path &path)
 
 void MappedFile::release(std::span<const std::byte> bytes) const
 {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    const auto first = (static_cast<std::size_t>(bytes.data() - m_bytes.data()) + page - 1) / page * page;
-    const auto end = static_cast<std::size_t>(bytes.data() + bytes.size() - m_bytes.data()) / page * page;
-    if (first < end)
-        ::madvise(const_cast<std::byte *>(m_bytes.data()) + first, end - first, MADV_DONTNEED);
+    // Beyond both ends, since whoever reads a page is given its neighbours as well, up to a huge page of them.
+    constexpr std::size_t around = 2 << 20;
+    const auto begin = static_cast<std::size_t>(bytes.data() - m_bytes.data()), end = begin + bytes.size();
+    const std::size_t first = begin / around * around, last = std::min((end + around - 1) / around * around, m_bytes.size());
+    if (first < last)
+        ::madvise(const_cast<std::byte *>(m_bytes.data()) + first, last - first, MADV_DONTNEED);
 }
 
 Result<void> MappedFile::checkUnchanged() const

@@ -4,7 +4,6 @@
 #include "tensor/kernelbridge.h"
 
 #include <algorithm>
-#include <vector>
 
 namespace lens {
 
@@ -52,13 +51,15 @@ at::Tensor tileProduct(const at::Tensor &x, std::int64_t panels, const PanelSour
     const std::int64_t columns = x.size(1), panelNumbers = kTileRows * columns, stride = panels * kTileRows;
     const at::Tensor y = at::empty({input.tokens(), stride}, x.options());
     at::parallel_for(0, (panels + 1) / 2, 1, [&](std::int64_t begin, std::int64_t end) {
-        std::vector<BFloat16> high(static_cast<std::size_t>(2 * panelNumbers)), low(high.size());
-        std::vector<float> scratch(static_cast<std::size_t>(2 * kTileRows * input.tokens()));
+        // Tensors, since theirs is memory in whole lines of the cache: a tile's row that lies in two takes twice as long.
+        const at::Tensor parts = at::empty({2, 2 * panelNumbers}, x.options().dtype(at::kBFloat16));
+        const at::Tensor scratch = at::empty({2 * kTileRows, input.tokens()}, x.options());
+        BFloat16 *high = numbers<BFloat16>(parts), *low = high + 2 * panelNumbers;
         for (std::int64_t panel = 2 * begin; panel < std::min(2 * end, panels); panel += 2) {
             const std::int64_t some = std::min<std::int64_t>(2, panels - panel);
             for (std::int64_t i = 0; i < some; ++i)
-                W(panel + i, high.data() + i * panelNumbers, low.data() + i * panelNumbers);
-            kernels::multiplyTiles({columns, input.tokens(), some, stride}, input.parts(), {high.data(), low.data()}, scratch.data(),
+                W(panel + i, high + i * panelNumbers, low + i * panelNumbers);
+            kernels::multiplyTiles({columns, input.tokens(), some, stride}, input.parts(), {high, low}, numbers<float>(scratch),
                                    numbers<float>(y) + panel * kTileRows);
         }
     });
