@@ -20,9 +20,10 @@ std::vector<TokenId> mostProbable(std::span<const float> logits, std::size_t cou
     std::vector<TokenId> ids;  // the best so far
     ids.reserve(count + 1);
     for (std::size_t id = 0; id < logits.size() && count > 0; ++id) {
-        if (ids.size() == count && logits[id] <= logits[static_cast<std::size_t>(ids.back())])
+        const auto isAbove = [&](TokenId other) { return logits[id] > logits[static_cast<std::size_t>(other)]; };
+        if (ids.size() == count && !isAbove(ids.back()))
             continue;
-        const auto place = std::find_if(ids.begin(), ids.end(), [&](TokenId other) { return logits[id] > logits[static_cast<std::size_t>(other)]; });
+        const auto place = std::find_if(ids.begin(), ids.end(), isAbove);
         ids.insert(place, static_cast<TokenId>(id));
         ids.resize(std::min(ids.size(), count));
     }

@@ -191,9 +191,10 @@ Result<std::vector<Candidate>> candidates(std::span<const float> logits, std::sp
     const std::int64_t greatest = logits.empty() ? -1 : kernels::greatest(std::ssize(logits), logits.data());
     if (greatest < 0 && !logits.empty())
         return notFinite(logits, history.size());
-    if (greatest >= 0 && !changesLogits(options))
-        return options.temperature == 0 ? only(greatest, logits[static_cast<std::size_t>(greatest)])
-                                        : chosenAmong(unchanged(logits, logits[static_cast<std::size_t>(greatest)], options), options);
+    if (greatest >= 0 && !changesLogits(options)) {
+        const float best = logits[static_cast<std::size_t>(greatest)];
+        return options.temperature == 0 ? only(greatest, best) : chosenAmong(unchanged(logits, best, options), options);
+    }
 
     const std::vector<double> adjusted = penalised(logits, history, options);
     const auto best = std::max_element(adjusted.begin(), adjusted.end());
