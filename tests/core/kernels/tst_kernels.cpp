@@ -4,12 +4,11 @@
 #include "kernels/rotation.h"
 #include "kernels/swiglu.h"
 #include "kernels/vocabularyloss.h"
+#include "everytarget.h"
 
 #include <QTest>
 #include <bit>
 #include <cmath>
-#include <functional>
-#include <hwy/highway.h>
 #include <limits>
 #include <random>
 #include <vector>
@@ -303,19 +302,6 @@ private Q_SLOTS:
         const float equal[2] = {1000, 1000};
         QCOMPARE(kernels::sumOfExponentials(2, equal, 1000, 1), 2.0);
     }); }
-
-private:
-    static void onEveryTarget(const std::function<void()> &check)
-    {
-        std::int64_t targets = hwy::SupportedTargets();
-        for (; targets != 0; targets &= targets - 1) {
-            hwy::SetSupportedTargetsForTest(targets & -targets);
-            check();
-            if (QTest::currentTestFailed())
-                QFAIL(hwy::TargetName(targets & -targets));
-            hwy::SetSupportedTargetsForTest(0);
-        }
-    }
 };
 
 QTEST_GUILESS_MAIN(KernelsTest)

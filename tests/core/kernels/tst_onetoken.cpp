@@ -2,13 +2,12 @@
 // double precision.
 #include "kernels/matrix.h"
 #include "kernels/onetoken.h"
+#include "everytarget.h"
 
 #include <QTest>
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <functional>
-#include <hwy/highway.h>
 #include <limits>
 #include <random>
 #include <utility>
@@ -201,19 +200,6 @@ private Q_SLOTS:
                 checkProduct<BFloat16>(rows, columns);
             }
     }); }
-
-private:
-    static void onEveryTarget(const std::function<void()> &check)
-    {
-        std::int64_t targets = hwy::SupportedTargets();
-        for (; targets != 0; targets &= targets - 1) {
-            hwy::SetSupportedTargetsForTest(targets & -targets);
-            check();
-            if (QTest::currentTestFailed())
-                QFAIL(hwy::TargetName(targets & -targets));
-            hwy::SetSupportedTargetsForTest(0);
-        }
-    }
 };
 
 QTEST_GUILESS_MAIN(OneTokenTest)
