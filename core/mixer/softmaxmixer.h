@@ -19,6 +19,7 @@ private:
     /// q [B,H,T,di] over keys and values [B,K,S,*] -> [B,H,T,dv].
     at::Tensor attend(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const;
     at::Tensor attendOne(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const;
+    at::Tensor attendMany(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const;
 
     MixerConfig m_config;
     ProjectionSet m_projections;

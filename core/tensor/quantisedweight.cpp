@@ -1,5 +1,6 @@
 #include "tensor/quantisedweight.h"
 
+#include "kernels/manytokens.h"
 #include "kernels/matrix.h"
 #include "tensor/blockexpansion.h"
 #include "tensor/kernelbridge.h"
@@ -18,8 +19,7 @@ namespace {
 using kernels::BlockFormat;
 
 constexpr std::int64_t kFewTokens = 4;    // for more it is cheaper to unpack a row once than to read it once for each
-constexpr std::int64_t kFewInPanels = 24;  // the same for panels, which are read fast
-constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is, where there are no matrix tiles
+constexpr std::int64_t kManyTokens = 24;  // for more, a product of whole matrices is, or one by matrix tiles
 
 std::optional<BlockFormat> formatOf(DType type)
 {
@@ -105,17 +105,46 @@ void linearByPanels(const kernels::BlockMatrix &W, std::int64_t rows, const at::
     });
 }
 
-/// x W^T, the rows behind the last panel apart.
+/// x W^T of the rows behind the last panel.
+at::Tensor linearBehindPanels(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
+{
+    const at::Tensor last = blocks.narrow(0, W.panelRows, blocks.size(0) - W.panelRows);
+    return at::linear(x, expand(last, static_cast<std::int64_t>(W.format), 0, at::kFloat));
+}
+
 at::Tensor linearByTiles(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
     const at::Tensor y = tileProduct(x, W.panelRows / kernels::kPanelRows, [&](std::int64_t panel, kernels::BFloat16 *high, kernels::BFloat16 *low) {
         kernels::splitPanel(W, panel, high, low);
     });
-    const std::int64_t rest = blocks.size(0) - W.panelRows;
-    if (rest == 0)
-        return y;
-    const at::Tensor last = expand(blocks.narrow(0, W.panelRows, rest), static_cast<std::int64_t>(W.format), 0, at::kFloat);
-    return at::cat({y, at::linear(x, last)}, 1);
+    return W.panelRows == blocks.size(0) ? y : at::cat({y, linearBehindPanels(W, x, blocks)}, 1);
+}
+
+/// Eight tokens' integers stay in the first cache while a thread's panels go by, and these in the second from one eight to
+/// the next.
+at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
+{
+    constexpr std::int64_t kEight = kernels::kTokensTogether, kCacheBytes = 1 << 18;
+    const std::int64_t tokens = x.size(0), rows = blocks.size(0), eights = (tokens + kEight - 1) / kEight;
+    const std::int64_t inputBytes = kernels::tokenBytes(W.format, W.columns);
+    const at::Tensor input = at::empty({eights, inputBytes}, at::kByte), y = at::empty({tokens, rows}, x.options());
+    auto *bytes = static_cast<std::byte *>(input.data_ptr());
+    const auto tokensOf = [&](std::int64_t eight) { return std::min(kEight, tokens - eight * kEight); };
+    inParallel(eights, kEight * W.columns, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t eight = begin; eight < end; ++eight)
+            kernels::makeTokenBytes(W.format, W.columns, tokensOf(eight), numbers<const float>(x) + eight * kEight * W.columns, bytes + eight * inputBytes);
+    });
+    const std::int64_t together = std::max<std::int64_t>(1, kCacheBytes / (kernels::kPanelRows * W.rowBytes()));
+    inParallel(W.panelRows / kernels::kPanelRows, kernels::kPanelRows * W.columns * tokens, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t first = begin; first < end; first += together)
+            for (std::int64_t eight = 0; eight < eights; ++eight)
+                for (std::int64_t panel = first; panel < std::min(first + together, end); ++panel)
+                    kernels::multiplyTokens(W, panel, tokensOf(eight), bytes + eight * inputBytes, rows,
+                                            numbers<float>(y) + eight * kEight * rows + panel * kernels::kPanelRows);
+    });
+    if (W.panelRows < rows)
+        y.narrow(1, W.panelRows, rows - W.panelRows).copy_(linearBehindPanels(W, x, blocks));
+    return y;
 }
 
 at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
@@ -123,15 +152,15 @@ at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t fo
     const kernels::BlockMatrix W = matrixOf(blocks, format, panelRows);
     TORCH_CHECK_VALUE(x.scalar_type() == at::kFloat && x.dim() > 0 && x.size(-1) == W.columns, "x is float32 [...,", W.columns, "]");
     const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
-    const std::int64_t few = W.panelRows > 0 ? kFewInPanels : kFewTokens;
     std::vector<std::int64_t> sizes = x.sizes().vec();
     sizes.back() = rows;
-    if (tokens > few && W.panelRows > 0 && kernels::hasTiles())
-        return linearByTiles(W, x.reshape({tokens, W.columns}), blocks).view(sizes);
+    const at::Tensor dense = x.reshape({tokens, W.columns}).contiguous();
+    if (tokens > kFewTokens && W.panelRows > 0)
+        return (tokens > kManyTokens && kernels::hasTiles() ? linearByTiles(W, dense, blocks) : linearByEights(W, dense, blocks)).view(sizes);
     if (tokens > kManyTokens)
         return at::linear(x, expand(blocks, format, panelRows, at::kFloat));
-    const at::Tensor dense = x.reshape({tokens, W.columns}).contiguous(), y = at::empty({tokens, rows}, x.options());
-    if (tokens > few)
+    const at::Tensor y = at::empty({tokens, rows}, x.options());
+    if (tokens > kFewTokens)
         linearByRows(W, rows, dense, y);
     else
         linearByPanels(W, rows, dense, y);

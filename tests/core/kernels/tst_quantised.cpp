@@ -1,4 +1,5 @@
 // Products with quantised matrices, for every instruction set of this machine, against the plain expansion of their blocks.
+#include "kernels/manytokens.h"
 #include "kernels/matrix.h"
 #include "tensor/dequantise.h"
 
@@ -170,6 +171,42 @@ private Q_SLOTS:
                     magnitude += std::abs(term);
                 }
                 QVERIFY2(std::abs(y[static_cast<std::size_t>(i)] - sum) <= 1e-6 * magnitude, qPrintable(QString::number(first + i)));
+            }
+        }
+    }
+
+    void manyTokens_data() { rows_data(); }
+
+    /// Together tokens give, to the last bit, what they give alone.
+    void manyTokens()
+    {
+        if (!kernels::hasPanelProducts())
+            QSKIP("this processor does not multiply bytes");
+        QFETCH(int, index);
+        QFETCH(qint64, blocks);
+        const Format &format = formats[static_cast<std::size_t>(index)];
+        const std::int64_t rows = 2 * kernels::kPanelRows, columns = blocks * kernels::blockElements(format.format), stride = rows + 3;
+        const std::vector<std::byte> bytes = randomBlocks(format, rows * blocks, 0);
+        std::vector<std::byte> packed = bytes;
+        const kernels::BlockMatrix plain{format.format, bytes.data(), columns}, W{format.format, packed.data(), columns, rows};
+        for (const std::int64_t panel : {0, 1})
+            kernels::packPanel(plain, panel, packed.data() + panel * kernels::kPanelRows * plain.rowBytes());
+        std::mt19937 generator(3);
+        std::normal_distribution<float> normal;
+        std::vector<std::byte> input(static_cast<std::size_t>(kernels::tokenBytes(format.format, columns)));
+        for (std::int64_t tokens = 1; tokens <= kernels::kTokensTogether; ++tokens) {
+            std::vector<float> x(static_cast<std::size_t>(tokens * columns)), y(static_cast<std::size_t>(kernels::kTokensTogether * stride), 7.0f);
+            std::generate(x.begin(), x.end(), [&] { return normal(generator); });
+            kernels::makeTokenBytes(format.format, columns, tokens, x.data(), input.data());
+            for (const std::int64_t panel : {0, 1})
+                kernels::multiplyTokens(W, panel, tokens, input.data(), stride, y.data() + panel * kernels::kPanelRows);
+            std::vector<float> alone(static_cast<std::size_t>(rows));
+            for (std::int64_t t = 0; t < kernels::kTokensTogether; ++t) {
+                const bool isThere = t < tokens;
+                if (isThere)
+                    kernels::product(W, 0, rows, x.data() + t * columns, alone.data());
+                for (std::int64_t i = 0; i < stride; ++i)
+                    QVERIFY(y[static_cast<std::size_t>(t * stride + i)] == (isThere && i < rows ? alone[static_cast<std::size_t>(i)] : 7.0f));
             }
         }
     }

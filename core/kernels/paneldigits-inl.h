@@ -1,0 +1,76 @@
+// What both kinds of products with panels, by one token and by many, need of x: its numbers as digits of integers.
+#if defined(SUPRALENS_PANELDIGITS_INL_H) == defined(HWY_TARGET_TOGGLE)
+#ifdef SUPRALENS_PANELDIGITS_INL_H
+#undef SUPRALENS_PANELDIGITS_INL_H
+#else
+#define SUPRALENS_PANELDIGITS_INL_H
+#endif
+
+#include "kernels/panelformats-inl.h"
+
+#if HWY_TARGET <= HWY_AVX3_DL
+
+HWY_BEFORE_NAMESPACE();
+namespace lens::kernels::HWY_NAMESPACE {
+
+constexpr int kDigits = 3, kDigitBits = 7;
+
+/// Where the digits of one group of columns go, and what else is to be known of it.
+struct GroupOfInput {
+    std::int8_t *digit[kDigits];
+    std::int32_t *start;
+    float *scale, *sum;
+};
+
+/// The greatest integer that stands for a number: its first digit has a byte, and sums of a group stay within 32 bits.
+template <class Panel>
+constexpr float greatestInteger()
+{
+    return HWY_MIN(127 << (kDigitBits * (kDigits - 1)), 2147000000 / (Panel::kGroup * Panel::kGreatest));
+}
+
+template <class Panel>
+HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
+{
+    constexpr float kMost = greatestInteger<Panel>();
+    constexpr float kLeast = 1e-30f;  // below, the inverse of a scale would overflow
+    constexpr std::int64_t group = Panel::kGroup, lanes = 16;
+    constexpr int unused = 32 - kDigitBits;
+    const hn::Rebind<std::int8_t, Sums> narrow;
+    auto total = hn::Zero(Lanes()), greatest = total;
+    for (std::int64_t i = 0; i < group; i += lanes) {
+        const Values numbers = hn::LoadU(Lanes(), x + i);
+        total = hn::Add(total, numbers);
+        greatest = hn::Max(greatest, hn::Abs(numbers));
+    }
+    const float sum = hn::GetLane(hn::SumOfLanes(Lanes(), total)), most = hn::GetLane(hn::MaxOfLanes(Lanes(), greatest));
+    *to.sum = sum;
+    *to.scale = most / kMost + 0 * sum;  // what is no number must not become one; only the sum is sure to tell
+    const Values inverse = hn::Set(Lanes(), most > kLeast ? kMost / most : 0);
+    const auto lowest = [](auto number) HWY_ATTR { return hn::ShiftRight<unused>(hn::ShiftLeft<unused>(number)); };
+    auto integers = hn::Zero(Sums());
+    for (std::int64_t i = 0; i < group; i += lanes) {
+        const auto number = hn::NearestInt(hn::Mul(hn::LoadU(Lanes(), x + i), inverse));
+        const auto third = lowest(number);
+        const auto rest = hn::ShiftRight<kDigitBits>(hn::Sub(number, third));
+        const auto second = lowest(rest), first = hn::ShiftRight<kDigitBits>(hn::Sub(rest, second));
+        hn::StoreU(hn::DemoteTo(narrow, first), narrow, to.digit[0] + i);
+        hn::StoreU(hn::DemoteTo(narrow, second), narrow, to.digit[1] + i);
+        hn::StoreU(hn::DemoteTo(narrow, third), narrow, to.digit[2] + i);
+        integers = hn::Add(integers, number);
+    }
+    *to.start = Panel::kRaised == 0 ? 0 : -Panel::kRaised * hn::GetLane(hn::SumOfLanes(Sums(), integers));
+}
+
+/// sums += q times four digits. In assembly: Highway does not ask the compiler for this instruction, though its target
+/// implies it.
+HWY_INLINE void add(hn::Vec<Sums> &sums, ByteVector q, const std::int8_t *digits)
+{
+    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums.raw) : "v"(q.raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
+}
+
+} // namespace lens::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif
+#endif
