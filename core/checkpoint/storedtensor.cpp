@@ -1,9 +1,10 @@
 #include "checkpoint/storedtensor.h"
 
 #include "tensor/dequantise.h"
+#include "tensor/kernelbridge.h"
+#include "tensor/mappedtensor.h"
 #include "tensor/torchbridge.h"
 
-#include <ATen/Parallel.h>
 #include <algorithm>
 #include <cstring>
 #include <limits>
@@ -12,22 +13,14 @@ namespace lens {
 
 namespace {
 
-constexpr std::int64_t kElementsPerTask = 1 << 15;
-
 std::span<const std::byte> storedBytes(const StoredTensor &stored)
 {
     return stored.file->bytes().subspan(stored.offset, stored.span);
 }
 
-/// Views the mapping with the given type and shape; the tensor keeps the file mapped.
 at::Tensor view(const StoredTensor &stored, at::ScalarType type, const std::vector<std::int64_t> &shape)
 {
-    // torch has no read-only tensors. Nothing here writes into weights; who wants to clones them first.
-    void *data = const_cast<std::byte *>(storedBytes(stored).data());
-    const auto keepMapped = [file = stored.file](void *) {};
-    const auto options = at::TensorOptions().dtype(type);
-    return stored.strides.empty() ? at::from_blob(data, shape, keepMapped, options)
-                                  : at::from_blob(data, shape, stored.strides, keepMapped, options);
+    return viewOf(stored.file, stored.offset, type, shape, stored.strides);
 }
 
 /// The tensor in its stored, plain type: a view when the address suits the type and the strides are plain.
@@ -60,12 +53,11 @@ at::Tensor dequantisedBlocks(const StoredTensor &stored)
     at::Tensor result = at::empty(stored.info.shape, at::TensorOptions().dtype(at::kFloat));
     const std::span<const std::byte> blocks = storedBytes(stored);
     const std::span<float> values(result.data_ptr<float>(), static_cast<std::size_t>(result.numel()));
-    at::parallel_for(0, result.numel() / layout.elements, kElementsPerTask / layout.elements,
-                     [&](std::int64_t begin, std::int64_t end) {
-                         const auto count = static_cast<std::size_t>(end - begin);
-                         dequantise(stored.info.dtype, blocks.subspan(begin * layout.bytes, count * layout.bytes),
-                                    values.subspan(begin * layout.elements, count * layout.elements));
-                     });
+    inParallel(result.numel() / layout.elements, layout.elements, [&](std::int64_t begin, std::int64_t end) {
+        const auto count = static_cast<std::size_t>(end - begin);
+        dequantise(stored.info.dtype, blocks.subspan(begin * layout.bytes, count * layout.bytes),
+                   values.subspan(begin * layout.elements, count * layout.elements));
+    });
     return result;
 }
 

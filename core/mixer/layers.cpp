@@ -4,8 +4,6 @@
 #include "mixer/autograd.h"
 #include "tensor/kernelbridge.h"
 
-#include <mutex>
-
 namespace lens {
 
 namespace {
@@ -51,25 +49,23 @@ RmsGradients rmsGradientsByKernel(const at::Tensor &x, const at::Tensor &weight,
 {
     const at::Tensor from = x.contiguous(), dY = gradient.contiguous();
     RmsGradients result{at::empty_like(from), {}};
-    const std::int64_t width = x.size(-1);
-    std::mutex summing;
-    if (wantWeight)
-        result.weight = at::zeros(weight.sizes(), weight.options().dtype(at::kFloat));
+    const std::int64_t width = x.size(-1), rows = x.numel() / std::max<std::int64_t>(1, width);
+    // The same parts whatever the threads, so that sums of them are the same to the last bit.
+    const std::int64_t parts = std::min<std::int64_t>(rows, 16);
+    const at::Tensor dWeight = wantWeight ? at::zeros({parts, width}, at::kFloat) : at::Tensor();
     withNumberType(x, [&](auto type) {
         using T = decltype(type);
-        inParallel(x.numel() / std::max<std::int64_t>(1, width), width, [&](std::int64_t begin, std::int64_t end) {
-            const at::Tensor dWeight = wantWeight ? at::zeros_like(result.weight) : at::Tensor();
-            kernels::rmsNormBackward(end - begin, width, numbers<T>(from) + begin * width, numbers<T>(weight),
-                                     static_cast<float>(epsilon), numbers<T>(dY) + begin * width,
-                                     numbers<T>(result.x) + begin * width, numbers<float>(dWeight));
-            if (wantWeight) {
-                const std::lock_guard lock(summing);
-                result.weight.add_(dWeight);
+        inParallel(parts, rows / std::max<std::int64_t>(1, parts) * width, [&](std::int64_t begin, std::int64_t end) {
+            for (std::int64_t part = begin; part < end; ++part) {
+                const std::int64_t first = part * rows / parts, last = (part + 1) * rows / parts, at = first * width;
+                kernels::rmsNormBackward(last - first, width, numbers<T>(from) + at, numbers<T>(weight), static_cast<float>(epsilon),
+                                         numbers<T>(dY) + at, numbers<T>(result.x) + at,
+                                         wantWeight ? numbers<float>(dWeight) + part * width : nullptr);
             }
         });
     });
     if (wantWeight)
-        result.weight = result.weight.to(weight.scalar_type());
+        result.weight = dWeight.sum(0).to(weight.scalar_type());
     return result;
 }
 

@@ -8,10 +8,12 @@
 #include "model/recomputation.h"
 #include "model/weightfacts.h"
 #include "model/weightloader.h"
+#include "tensor/mappedtensor.h"
 #include "tensor/torchbridge.h"
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace lens {
 
@@ -160,6 +162,17 @@ std::vector<double> gammas(const MixerConfig &mixer)
     return gamma;
 }
 
+std::vector<MappedFilePtr> filesOf(const NamedTensors &weights, const QuantisedWeights &quantised)
+{
+    std::set<MappedFilePtr> files;
+    for (const auto &[name, tensor] : weights)
+        files.insert(fileOf(tensor));
+    for (const auto &[name, matrix] : quantised)
+        files.insert(fileOf(matrix.blocks()));
+    files.erase(nullptr);
+    return {files.begin(), files.end()};
+}
+
 } // namespace
 
 struct Decoder::Block {
@@ -287,7 +300,8 @@ Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, Nam
 }
 
 Decoder::Decoder(DecoderConfig config, NamedTensors weights, QuantisedWeights quantised, std::unique_ptr<Parts> parts)
-    : m_config(std::move(config)), m_weights(std::move(weights)), m_quantised(std::move(quantised)), m_parts(std::move(parts))
+    : m_config(std::move(config)), m_weights(std::move(weights)), m_quantised(std::move(quantised)),
+      m_files(filesOf(m_weights, m_quantised)), m_parts(std::move(parts))
 {
 }
 
@@ -306,6 +320,13 @@ Result<std::shared_ptr<const Decoder>> Decoder::expanded() const
 }
 
 Decoder::~Decoder() = default;
+
+void Decoder::checkFiles() const
+{
+    for (const MappedFilePtr &file : m_files)
+        if (file->isCut())
+            throw ErrorException(file->checkUnchanged().error());
+}
 
 const SequenceMixer &Decoder::mixer(std::int64_t layer) const
 {
@@ -372,12 +393,19 @@ at::Tensor Decoder::forward(const at::Tensor &tokens, ModelState &state, const F
                                                             : block.forward(x, state.layer(i), call);
     }
     state.advance(tokens.size(1));
-    if (options.logits == LogitsWanted::None)
-        return {};
+    at::Tensor result;
     if (options.logits == LogitsWanted::Last)
         x = x.narrow(1, x.size(1) - 1, 1);
-    x = parts.norm(x);
-    return options.logits == LogitsWanted::Hidden ? x : parts.output(x).to(at::kFloat);
+    if (options.logits != LogitsWanted::None)
+        x = parts.norm(x);
+    switch (options.logits) {
+    case LogitsWanted::All:
+    case LogitsWanted::Last: result = parts.output(x).to(at::kFloat); break;
+    case LogitsWanted::Hidden: result = x; break;
+    case LogitsWanted::None: break;
+    }
+    checkFiles();
+    return result;
 }
 
 ModelInfo Decoder::describe() const

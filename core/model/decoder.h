@@ -4,6 +4,7 @@
 #include "checkpoint/checkpoint.h"
 #include "model/decoderconfig.h"
 #include "model/languagemodel.h"
+#include "tensor/mappedfile.h"
 
 namespace lens {
 
@@ -43,6 +44,10 @@ public:
     /// The same with all weights as tensors: itself where nothing is quantised.
     Result<std::shared_ptr<const Decoder>> expanded() const;
 
+    /// Throws ErrorException when a file that weights lie in was cut short, so that what was computed is worth nothing.
+    /// forward() does so at its end.
+    void checkFiles() const;
+
     const SequenceMixer &mixer(std::int64_t layer) const;
     const at::Tensor &outputWeight() const;  ///< [V,D]; the embedding where they are tied; undefined where it is quantised
 
@@ -63,6 +68,7 @@ private:
     DecoderConfig m_config;
     NamedTensors m_weights;
     QuantisedWeights m_quantised;
+    std::vector<MappedFilePtr> m_files;  // that weights are views of
     std::unique_ptr<Parts> m_parts;
 };
 

@@ -207,7 +207,9 @@ bool DecodeStep::satisfies(const ProbeSink *probe, std::int64_t position) const
 std::span<const float> DecodeStep::run(std::int64_t token, ModelState &state, ProbeSink *probe, bool wantLogits)
 {
     m_team.limit(CoreShare::of(m_team.size()));
-    return m_plan->run(token, state, probe, wantLogits, m_team);
+    const std::span<const float> logits = m_plan->run(token, state, probe, wantLogits, m_team);
+    m_decoder->checkFiles();
+    return logits;
 }
 
 } // namespace lens

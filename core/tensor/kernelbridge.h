@@ -6,6 +6,10 @@
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 
+#if AT_PARALLEL_OPENMP && !defined(_OPENMP)
+#error "at::parallel_for() would run on one thread: compile with OpenMP"
+#endif
+
 namespace lens {
 
 /// Whether kernels can work on x: main memory, a number type of theirs, the last dimension dense.

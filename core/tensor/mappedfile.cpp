@@ -1,5 +1,7 @@
 #include "tensor/mappedfile.h"
 
+#include "tensor/pageguard.h"
+
 #include <algorithm>
 #include <cerrno>
 #include <fcntl.h>
@@ -24,12 +26,14 @@ tl::unexpected<Error> systemFailure(const std::string &what, int number, const s
 } // namespace
 
 MappedFile::MappedFile(std::filesystem::path path, int descriptor, std::span<const std::byte> bytes)
-    : m_path(std::move(path)), m_descriptor(descriptor), m_bytes(bytes)
+    : m_path(std::move(path)), m_descriptor(descriptor), m_bytes(bytes),
+      m_guard(bytes.empty() ? nullptr : std::make_unique<PageGuard>(bytes))
 {
 }
 
 MappedFile::~MappedFile()
 {
+    m_guard.reset();  // before others may be given these addresses
     if (!m_bytes.empty())
         ::munmap(const_cast<std::byte *>(m_bytes.data()), m_bytes.size());
     ::close(m_descriptor);
@@ -80,10 +84,15 @@ Result<void> MappedFile::checkUnchanged() const
     struct stat status = {};
     if (::fstat(m_descriptor, &status) != 0)
         return systemFailure("the file cannot be examined", errno, m_path);
-    if (static_cast<std::uint64_t>(status.st_size) < m_bytes.size())
+    if (isCut() || static_cast<std::uint64_t>(status.st_size) < m_bytes.size())
         return fail(ErrorCode::Truncated, "the file was cut short while it was in use", m_path.string(),
                     "restore the file and open it again");
     return {};
+}
+
+bool MappedFile::isCut() const
+{
+    return m_guard && m_guard->wasHit();
 }
 
 } // namespace lens

@@ -52,6 +52,8 @@ Error currentExceptionAsError(const std::string &where)
 {
     try {
         throw;
+    } catch (const ErrorException &exception) {
+        return exception.error;
     } catch (const c10::OutOfMemoryError &error) {
         return {ErrorCode::OutOfMemory, "the device is out of memory", where, "use a smaller model or a shorter text"};
     } catch (const std::bad_alloc &) {

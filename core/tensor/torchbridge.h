@@ -6,6 +6,7 @@
 #include "tensor/dtype.h"
 
 #include <ATen/ATen.h>
+#include <exception>
 
 namespace lens {
 
@@ -16,6 +17,14 @@ at::ScalarType toTorch(ComputeType type, const Device &device);
 
 /// Plain (unquantised) types only.
 at::ScalarType toTorch(DType type);
+
+/// An Error on its way through code that can only throw.
+struct ErrorException : std::exception {
+    explicit ErrorException(Error error) : error(std::move(error)) {}
+    const char *what() const noexcept override { return error.what.c_str(); }
+
+    Error error;
+};
 
 /// Runs `work` and turns what LibTorch throws into an Error. The only place where torch exceptions are caught.
 template <class Work>

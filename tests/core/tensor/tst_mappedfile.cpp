@@ -1,4 +1,5 @@
 #include "tensor/mappedfile.h"
+#include "tensor/mappedtensor.h"
 
 #include <QTemporaryDir>
 #include <QtTest>
@@ -16,6 +17,8 @@ private Q_SLOTS:
     void noticesTruncation();
     void keepsContentOfReplacedFile();
     void readsAgainWhatWasReleased();
+    void survivesFilesThatAreCutWhileRead();
+    void tensorsKnowTheirFile();
 
 private:
     fs::path write(const char *name, const std::string &content) const
@@ -84,6 +87,41 @@ void TestMappedFile::readsAgainWhatWasReleased()
     (*file)->release((*file)->bytes().subspan(10, 90'000));
     (*file)->release((*file)->bytes().subspan(5, 0));
     QVERIFY(text(**file) == content);
+}
+
+/// Pages that are gone read as zeros, and the file says so, even when it has its length again; others are left alone.
+void TestMappedFile::survivesFilesThatAreCutWhileRead()
+{
+    const std::string content(100000, 'x');
+    const fs::path path = write("cut", content);
+    const auto file = lens::MappedFile::open(path), other = lens::MappedFile::open(write("other", content));
+    QVERIFY(file && other);
+    fs::resize_file(path, 10);
+    QVERIFY(!(*file)->isCut());
+    QCOMPARE((*file)->bytes()[5], std::byte('x'));
+    QCOMPARE((*file)->bytes()[90000], std::byte(0));
+    QCOMPARE((*file)->bytes()[50000], std::byte(0));
+    QVERIFY((*file)->isCut() && !(*other)->isCut());
+    fs::resize_file(path, content.size());
+    QVERIFY(!(*file)->checkUnchanged() && (*file)->checkUnchanged().error().code == lens::ErrorCode::Truncated);
+    QVERIFY((*other)->checkUnchanged());
+    const auto again = lens::MappedFile::open(path);
+    QVERIFY(again && !(*again)->isCut());
+}
+
+void TestMappedFile::tensorsKnowTheirFile()
+{
+    const auto file = lens::MappedFile::open(write("numbers", std::string(64, '\1')));
+    QVERIFY(file);
+    const long before = file->use_count();
+    {
+        const at::Tensor view = lens::viewOf(*file, 8, at::kByte, {2, 5}, {});
+        QCOMPARE(view.sum().item<int>(), 10);
+        QVERIFY(lens::fileOf(view) == *file && lens::fileOf(view.narrow(0, 1, 1)) == *file);
+        QVERIFY(!lens::fileOf(view.clone()) && !lens::fileOf(at::Tensor()) && !lens::fileOf(at::zeros({3})));
+        QVERIFY(file->use_count() > before);
+    }
+    QCOMPARE(file->use_count(), before);
 }
 
 QTEST_APPLESS_MAIN(TestMappedFile)
