@@ -68,6 +68,8 @@ WeightLoader::WeightLoader(const Checkpoint &checkpoint, const BuildOptions &opt
     : m_checkpoint(checkpoint), m_options(options), m_device(toTorch(options.device)),
       m_type(storedAs(toTorch(options.type, options.device))), m_progress{"reading weights", 0, totalBytes}
 {
+    if (m_device.is_cuda())
+        m_upload.emplace(m_device);
 }
 
 Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat32)
@@ -85,7 +87,7 @@ Result<at::Tensor> WeightLoader::load(const std::string &stored, bool keepFloat3
     if (!tensor)
         return tensor;
     count(*info);
-    at::Tensor loaded = tensor->to(m_device);
+    at::Tensor loaded = onDevice(*tensor);
     if (info->bytes <= kSmall && loaded.is_cpu()) {
         loaded = loaded.clone();
         m_checkpoint.release(stored);
@@ -122,6 +124,11 @@ Result<std::optional<QuantisedWeight>> WeightLoader::round(const TensorInfo &inf
         return propagate(finite);
     count(info);
     return std::optional(m_rounded.emplace(stored, QuantisedWeight::rounded(*values, blocks)).first->second);
+}
+
+at::Tensor WeightLoader::onDevice(const at::Tensor &tensor)
+{
+    return m_upload ? m_upload->send(tensor) : tensor.to(m_device);
 }
 
 void WeightLoader::count(const TensorInfo &info)

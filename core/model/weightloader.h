@@ -2,9 +2,11 @@
 #pragma once
 
 #include "model/architecture.h"
+#include "tensor/hosttransfer.h"
 #include "tensor/quantisedweight.h"
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -50,11 +52,13 @@ public:
 
 private:
     Result<std::optional<QuantisedWeight>> round(const TensorInfo &info, const std::string &stored, DType blocks);
+    at::Tensor onDevice(const at::Tensor &tensor);
     void count(const TensorInfo &info);
 
     const Checkpoint &m_checkpoint;
     const BuildOptions &m_options;
     at::Device m_device;
+    std::optional<Upload> m_upload;  // to a GPU
     DType m_type;
     Progress m_progress;
     std::map<std::pair<std::string, bool>, at::Tensor> m_loaded;
