@@ -1,6 +1,7 @@
 #include "engine/sequencerunner.h"
 
 #include "engine/stopprobe.h"
+#include "tensor/hosttransfer.h"
 #include "tensor/torchbridge.h"
 
 #include <c10/core/GradMode.h>
@@ -89,14 +90,68 @@ std::int64_t SequenceRunner::rewindUnguarded(std::span<const TokenId> prompt)
 Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
                                  std::span<HeadCollector> collectors, std::stop_token stop)
 {
+    // A copy of the recurrent states for each single token on the CPU would cost as much as the token.
+    if (!mayGoInPlace(ids.size()))
+        if (const auto remembered = rememberWayBack(); !remembered)
+            return propagate(remembered);
+    const auto fed = run(static_cast<std::int64_t>(ids.size()), collectors, std::move(stop),
+                         [&](ProbeSink &probe) { forward(ids, wantLogits, probe); });
+    m_before.reset();
+    if (fed && *fed == Fed::All)
+        append(ids);
+    return fed;
+}
+
+Result<at::Tensor> SequenceRunner::feedAhead(const at::Tensor &id, std::span<HeadCollector> collectors,
+                                             std::stop_token stop)
+{
+    if (const auto remembered = rememberWayBack(); !remembered)
+        return propagate(remembered);
+    at::Tensor logits;
+    const auto fed = run(1, collectors, std::move(stop), [&](ProbeSink &probe) { logits = forward(id, true, probe); });
+    if (!fed)
+        return propagate(fed);
+    return logits;
+}
+
+void SequenceRunner::keepAhead(TokenId id)
+{
+    m_before.reset();
+    m_logits.reset();
+    append(std::span(&id, 1));
+}
+
+void SequenceRunner::takeBack(std::span<HeadCollector> collectors)
+{
+    if (!m_before)
+        return;
+    for (HeadCollector &collector : collectors)
+        collector.discard();
+    recover(m_before->position);
+}
+
+Result<void> SequenceRunner::rememberWayBack()
+{
+    return guarded("token position " + std::to_string(m_ids.size()), [&]() -> Result<void> {
+        const c10::NoGradGuard noGrad;
+        m_before = m_state.point();
+        return {};
+    });
+}
+
+/// One pass over `tokens` tokens; of one that fails or is stopped nothing remains.
+template <class Pass>
+Result<Fed> SequenceRunner::run(std::int64_t tokens, std::span<HeadCollector> collectors, std::stop_token stop,
+                                Pass &&pass)
+{
     const auto position = static_cast<std::int64_t>(m_ids.size());
     for (HeadCollector &collector : collectors)
-        collector.begin(position, static_cast<std::int64_t>(ids.size()));
+        collector.begin(position, tokens);
     FeedProbe probe(std::move(stop), collectors);
-    auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
+    const auto fed = guarded("token position " + std::to_string(position), [&]() -> Result<Fed> {
         const c10::NoGradGuard noGrad;
         try {
-            forward(ids, wantLogits, probe);
+            pass(probe);
         } catch (const StopProbe::Stopped &) {
             return Fed::Stopped;
         }
@@ -106,32 +161,40 @@ Result<Fed> SequenceRunner::feed(std::span<const TokenId> ids, bool wantLogits,
         for (HeadCollector &collector : collectors)
             collector.discard();
         recover(position);
-        return fed;
     }
+    return fed;
+}
+
+void SequenceRunner::append(std::span<const TokenId> ids)
+{
     m_ids.insert(m_ids.end(), ids.begin(), ids.end());
     if (static_cast<std::int64_t>(m_ids.size()) - m_lastSnapshot >= snapshotInterval)
         takeSnapshot(false);
-    return fed;
 }
 
 void SequenceRunner::forward(std::span<const TokenId> ids, bool wantLogits, ProbeSink &probe)
 {
-    if (m_step && !m_isPlain && ids.size() == 1 && m_step->satisfies(&probe, m_state.position())) {
+    if (mayGoInPlace(ids.size()) && m_step->satisfies(&probe, m_state.position())) {
         const std::span<const float> logits = m_step->run(ids.front(), m_state, &probe, wantLogits);
         setLogits(logits);
         return;
     }
     const std::vector<std::int64_t> wide(ids.begin(), ids.end());
-    const auto tokens = at::tensor(wide, at::kLong).unsqueeze(0).to(m_model->device());
-    ForwardOptions options;
-    options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
-    options.probe = &probe;
-    const at::Tensor logits = m_model->forward(tokens, m_state, options);
-    const at::Tensor row = wantLogits ? logits.reshape({-1}).to(at::kCPU, at::kFloat).contiguous() : at::empty({0});
+    const at::Tensor logits = forward(sentTo(m_model->device(), at::tensor(wide, at::kLong)), wantLogits, probe);
+    const at::Tensor row = wantLogits ? logits.to(at::kCPU).contiguous() : at::empty({0});
     setLogits({row.const_data_ptr<float>(), static_cast<std::size_t>(row.numel())});
 }
 
-/// Nothing when there are none.
+/// Undefined when no logits are wanted, else [V] float32.
+at::Tensor SequenceRunner::forward(const at::Tensor &ids, bool wantLogits, ProbeSink &probe)
+{
+    ForwardOptions options;
+    options.logits = wantLogits ? LogitsWanted::Last : LogitsWanted::None;
+    options.probe = &probe;
+    const at::Tensor logits = m_model->forward(ids.unsqueeze(0), m_state, options);
+    return wantLogits ? logits.reshape({-1}).to(at::kFloat) : at::Tensor();
+}
+
 void SequenceRunner::setLogits(std::span<const float> logits)
 {
     m_logits.reset();
@@ -186,6 +249,11 @@ void SequenceRunner::restore(const Snapshot *snapshot)
 
 void SequenceRunner::recover(std::int64_t position)
 {
+    if (m_before) {
+        m_state.goBackTo(std::move(*m_before));
+        m_before.reset();
+        return;
+    }
     // A pass that was broken off has advanced some layers and not others, so ask each of them.
     bool shortened = m_state.position() == position;
     for (std::size_t i = 0; i < m_state.layerCount() && shortened; ++i)

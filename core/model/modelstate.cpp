@@ -34,6 +34,25 @@ bool ModelState::truncate(std::int64_t tokens)
     return true;
 }
 
+ModelState::Point ModelState::point() const
+{
+    Point point{m_position, {}};
+    for (const auto &layer : m_layers)
+        point.copies.push_back(layer->canTruncate() ? nullptr : layer->clone());
+    return point;
+}
+
+void ModelState::goBackTo(Point point)
+{
+    for (std::size_t i = 0; i < m_layers.size(); ++i) {
+        if (point.copies[i])
+            m_layers[i] = std::move(point.copies[i]);
+        else
+            m_layers[i]->truncate(point.position);
+    }
+    m_position = point.position;
+}
+
 NamedTensors ModelState::tensors() const
 {
     NamedTensors all{{"position", at::tensor(m_position, at::kLong)}};

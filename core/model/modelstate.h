@@ -27,6 +27,17 @@ public:
     /// Goes back to the first `tokens` tokens; false (and unchanged) when any layer cannot.
     bool truncate(std::int64_t tokens);
 
+    /// What goBackTo() needs: copies of the layers that cannot be shortened, null for the others.
+    struct Point {
+        std::int64_t position = 0;
+        std::vector<std::unique_ptr<SequenceState>> copies;
+    };
+    Point point() const;
+
+    /// Undoes whatever passes have done since `point`, also one that was broken off between two layers. Asks for no
+    /// memory, so that it works when there is none left.
+    void goBackTo(Point point);
+
     /// All tensors as "layers.N.<name>", and "position".
     NamedTensors tensors() const;
     Result<void> assign(const NamedTensors &tensors);

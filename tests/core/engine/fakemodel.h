@@ -90,6 +90,7 @@ public:
     std::uint64_t salt = 0;                     ///< another model
     std::int64_t nanAt = -1;                    ///< position whose logits are NaN
     std::int64_t failAt = -1;                   ///< position at which the second layer throws, once
+    bool lacksMemory = false;                   ///< that this is what it throws
     mutable std::atomic<std::int64_t> tokensComputed = 0;
     mutable std::atomic<bool> failed = false;
 
@@ -164,8 +165,10 @@ private:
             sums[static_cast<std::size_t>(t)] = mix(sums[static_cast<std::size_t>(t)] + value);
         }
         std::this_thread::sleep_for(delayPerLayer);
-        if (layer == 1 && failAt >= state.position() && failAt < state.position() + count && !failed.exchange(true))
+        if (layer == 1 && failAt >= state.position() && failAt < state.position() + count && !failed.exchange(true)) {
+            TORCH_CHECK_WITH(OutOfMemoryError, !lacksMemory, "tried to allocate 20 GiB");
             TORCH_CHECK(false, "the device is on fire");
+        }
         if (recurrentLayers[layer] && lens::wanted(options.probe, lens::ProbeKind::StateNorm, index))
             options.probe->offer(lens::ProbeKind::StateNorm, index,
                                  at::arange(state.position(), state.position() + count).to(at::kFloat).expand({1, 2, count}) + index * 1000);
