@@ -26,15 +26,6 @@ bool changesLogits(const SamplingOptions &options)
            || options.presencePenalty != 0.0;
 }
 
-tl::unexpected<Error> notFinite(std::span<const float> logits, std::size_t position)
-{
-    const auto bad = std::find_if(logits.begin(), logits.end(), [](float x) { return !std::isfinite(x); });
-    return fail(ErrorCode::Internal,
-                "the model's logit of token id " + std::to_string(bad - logits.begin()) + " is not a finite number",
-                "token position " + std::to_string(position),
-                "the weights may be damaged, or need a wider dtype such as float32");
-}
-
 std::vector<double> penalised(std::span<const float> logits, std::span<const TokenId> history, const SamplingOptions &options)
 {
     std::vector<double> result(logits.begin(), logits.end());
@@ -185,12 +176,27 @@ Result<void> checkSampling(const SamplingOptions &options, std::int64_t vocabula
     return {};
 }
 
+tl::unexpected<Error> logitNotFinite(TokenId id, std::size_t position)
+{
+    return fail(ErrorCode::Internal, "the model's logit of token id " + std::to_string(id) + " is not a finite number",
+                "token position " + std::to_string(position),
+                "the weights may be damaged, or need a wider dtype such as float32");
+}
+
+tl::unexpected<Error> everyTokenForbidden()
+{
+    return fail(ErrorCode::InvalidArgument, "the logit bias forbids every token", "sampling options",
+                "leave at least one token");
+}
+
 Result<std::vector<Candidate>> candidates(std::span<const float> logits, std::span<const TokenId> history,
                                           const SamplingOptions &options)
 {
     const std::int64_t greatest = logits.empty() ? -1 : kernels::greatest(std::ssize(logits), logits.data());
-    if (greatest < 0 && !logits.empty())
-        return notFinite(logits, history.size());
+    if (greatest < 0 && !logits.empty()) {
+        const auto bad = std::find_if(logits.begin(), logits.end(), [](float x) { return !std::isfinite(x); });
+        return logitNotFinite(static_cast<TokenId>(bad - logits.begin()), history.size());
+    }
     if (greatest >= 0 && !changesLogits(options)) {
         const float best = logits[static_cast<std::size_t>(greatest)];
         return options.temperature == 0 ? only(greatest, best) : chosenAmong(unchanged(logits, best, options), options);
@@ -199,8 +205,7 @@ Result<std::vector<Candidate>> candidates(std::span<const float> logits, std::sp
     const std::vector<double> adjusted = penalised(logits, history, options);
     const auto best = std::max_element(adjusted.begin(), adjusted.end());
     if (best == adjusted.end() || *best == lowest)
-        return fail(ErrorCode::InvalidArgument, "the logit bias forbids every token", "sampling options",
-                    "leave at least one token");
+        return everyTokenForbidden();
     if (options.temperature == 0)
         return only(best - adjusted.begin(), *best);
 

@@ -42,6 +42,10 @@ Result<std::vector<Candidate>> candidates(std::span<const float> logits, std::sp
 Result<TokenId> chooseToken(std::span<const float> logits, std::span<const TokenId> history,
                             const SamplingOptions &options);
 
+/// The errors of candidates().
+tl::unexpected<Error> logitNotFinite(TokenId id, std::size_t position);
+tl::unexpected<Error> everyTokenForbidden();
+
 /// In [0, 1), 53 bits; the same on every machine.
 double uniformAt(std::uint64_t seed, std::uint64_t position);
 
