@@ -1,7 +1,6 @@
 #include "engine/generation.h"
 
 #include "base/coreshare.h"
-#include "engine/logprobs.h"
 #include "engine/memory.h"
 #include "engine/sampler.h"
 #include "engine/tokentext.h"
@@ -10,24 +9,14 @@
 
 namespace lens {
 
-namespace {
-
-/// Ids that text may be made of: an embedding padded beyond the tokenizer has rows that mean nothing.
-std::span<const float> usable(const std::vector<float> &logits, const LoadedModel &model)
-{
-    const std::span<const float> all(logits);
-    return model.tokenizer() ? all.first(std::min(all.size(), model.tokenizer()->size())) : all;
-}
-
-} // namespace
-
 Generation::Generation(const LoadedModel &model, SequenceRunner &runner, const GenerationOptions &options,
-                       const GenerationCallbacks &callbacks, std::stop_token stop)
+                       const GenerationCallbacks &callbacks, std::stop_token stop, std::optional<ChooseOn> where)
     : m_model(model)
     , m_runner(runner)
     , m_options(options)
     , m_callbacks(callbacks)
     , m_stop(std::move(stop))
+    , m_chooseOn(where.value_or(placeToChoose(runner.device())))
     , m_stopStrings(options.stopStrings)
     , m_mostTokens(mostTokensInMemory(model.info(), static_cast<std::int64_t>(runner.ids().size())))
 {
@@ -123,15 +112,27 @@ Result<Fed> Generation::prefill(std::span<const TokenId> prompt)
 
 Result<StopReason> Generation::decode()
 {
+    // Ids that text may be made of: an embedding padded beyond the tokenizer has rows that mean nothing.
+    const std::size_t vocabulary = m_runner.logits()->size();
+    const std::size_t usable = m_model.tokenizer() ? std::min(vocabulary, m_model.tokenizer()->size()) : vocabulary;
+    const auto decoding = makeDecoding(m_chooseOn, {m_runner, m_options.sampling, static_cast<std::int64_t>(usable),
+                                                    std::max(0, m_options.alternatives), m_collectors, m_stop});
+    return decode(*decoding);
+}
+
+Result<StopReason> Generation::decode(Decoding &decoding)
+{
     while (static_cast<std::int64_t>(m_result.ids.size()) < m_options.maxTokens) {
         if (m_stop.stop_requested())
             return StopReason::Cancelled;
-        const auto id = chooseToken(usable(*m_runner.logits(), m_model), m_runner.ids(), m_options.sampling);
-        if (!id)
-            return propagate(id);
+        const auto position = static_cast<std::int64_t>(m_runner.ids().size());
+        const auto chosen = decoding.next(isLast(position));
+        if (!chosen)
+            return propagate(chosen);
 
-        TokenEvent event = describe(*id);
-        m_result.ids.push_back(*id);
+        TokenEvent event = describe(*chosen);
+        event.position = position;
+        m_result.ids.push_back(event.id);
         const auto reason = finishEvent(event);
         m_result.text += event.text;
         event.seconds = seconds();
@@ -143,7 +144,7 @@ Result<StopReason> Generation::decode()
         if (reason)
             return *reason;
 
-        const auto fed = m_runner.feed(std::span(&*id, 1), true, m_collectors, m_stop);
+        const auto fed = decoding.keep();
         if (!fed)
             return propagate(fed);
         if (*fed == Fed::Stopped)
@@ -153,20 +154,21 @@ Result<StopReason> Generation::decode()
     return StopReason::MaxTokens;
 }
 
-TokenEvent Generation::describe(TokenId id) const
+/// Whether the token at `position` ends the text whatever it is.
+bool Generation::isLast(std::int64_t position) const
 {
-    const std::vector<float> &logits = *m_runner.logits();
-    const double normaliser = logSumExp(logits);
+    const std::int64_t generated = position + 1 - static_cast<std::int64_t>(m_result.promptIds.size());
+    return generated >= m_options.maxTokens || position + 1 >= m_mostTokens;
+}
+
+TokenEvent Generation::describe(const ChosenToken &chosen) const
+{
     TokenEvent event;
-    event.id = id;
-    event.position = static_cast<std::int64_t>(m_runner.ids().size());
-    event.logprob = static_cast<float>(logits[static_cast<std::size_t>(id)] - normaliser);
-    event.stateBytes = m_runner.state().bytes();
-    const auto count = static_cast<std::size_t>(std::max(0, m_options.alternatives));
-    for (const TokenId other : mostProbable(usable(logits, m_model), count)) {
-        const auto logprob = static_cast<float>(logits[static_cast<std::size_t>(other)] - normaliser);
-        event.alternatives.push_back({other, tokenText(m_model.tokenizer().get(), other), logprob});
-    }
+    event.id = chosen.id;
+    event.logprob = chosen.logprob;
+    event.stateBytes = chosen.stateBytes;
+    for (const auto &[id, logprob] : chosen.alternatives)
+        event.alternatives.push_back({id, tokenText(m_model.tokenizer().get(), id), logprob});
     return event;
 }
 
@@ -179,10 +181,9 @@ std::optional<StopReason> Generation::finishEvent(TokenEvent &event)
         return StopReason::StopString;
     if (!m_options.ignoreEndOfText && endsText(event.id))
         reason = StopReason::EndOfText;
-    else if (static_cast<std::int64_t>(m_result.ids.size()) >= m_options.maxTokens)
-        reason = StopReason::MaxTokens;
-    else if (event.position + 1 >= m_mostTokens)
-        reason = StopReason::ContextFull;
+    else if (isLast(event.position))
+        reason = static_cast<std::int64_t>(m_result.ids.size()) >= m_options.maxTokens ? StopReason::MaxTokens
+                                                                                       : StopReason::ContextFull;
     if (reason) {
         if (m_decoder)
             event.text += m_stopStrings.push(m_decoder->finish());

@@ -1,9 +1,9 @@
 // One call of DecodeSession::generate: prefill, then choose, report and feed token after token.
 #pragma once
 
+#include "engine/decoding.h"
 #include "engine/engine.h"
 #include "engine/headcollector.h"
-#include "engine/sequencerunner.h"
 #include "engine/stopstrings.h"
 
 #include <chrono>
@@ -17,8 +17,9 @@ public:
     /// so larger models need no smaller chunks.
     static constexpr std::size_t prefillChunk = 256;
 
+    /// Tokens are chosen where the model suggests, unless `where` says otherwise.
     Generation(const LoadedModel &model, SequenceRunner &runner, const GenerationOptions &options,
-               const GenerationCallbacks &callbacks, std::stop_token stop);
+               const GenerationCallbacks &callbacks, std::stop_token stop, std::optional<ChooseOn> where = {});
 
     Result<GenerationResult> run(std::span<const TokenId> prompt);
 
@@ -26,7 +27,9 @@ private:
     Result<void> check(std::span<const TokenId> prompt) const;
     Result<Fed> prefill(std::span<const TokenId> prompt);
     Result<StopReason> decode();
-    TokenEvent describe(TokenId id) const;
+    Result<StopReason> decode(Decoding &decoding);
+    bool isLast(std::int64_t position) const;
+    TokenEvent describe(const ChosenToken &chosen) const;
 
     /// Why the text ends with `id`; nullopt when it goes on. Completes the event's text.
     std::optional<StopReason> finishEvent(TokenEvent &event);
@@ -39,6 +42,7 @@ private:
     const GenerationOptions &m_options;
     const GenerationCallbacks &m_callbacks;
     std::stop_token m_stop;
+    ChooseOn m_chooseOn;
     std::vector<HeadCollector> m_collectors;
     std::optional<StreamDecoder> m_decoder;
     StopStrings m_stopStrings;
