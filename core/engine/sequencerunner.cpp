@@ -210,7 +210,11 @@ void SequenceRunner::takeSnapshot(bool lasting)
 {
     if (!m_needsSnapshots || m_ids.empty())
         return;
-    m_snapshots.add(m_ids, m_state, m_logits, lasting);
+    // One that finds no memory is not worth losing a text for: going back will take longer, no more.
+    static_cast<void>(guarded("snapshot", [&]() -> Result<void> {
+        m_snapshots.add(m_ids, m_state, m_logits, lasting);
+        return {};
+    }));
     m_lastSnapshot = static_cast<std::int64_t>(m_ids.size());
 }
 

@@ -56,7 +56,7 @@ public:
     /// [V], of the token after ids(). Nothing when empty.
     void setLogits(std::span<const float> logits);
 
-    /// Remembers this point, unless the state can be shortened and needs no snapshots.
+    /// Remembers this point if there is memory for it, unless the state can be shortened and needs no snapshots.
     void takeSnapshot(bool lasting);
 
     /// Puts a state from elsewhere in place of this one.

@@ -22,10 +22,12 @@ inline std::uint64_t mix(std::uint64_t x)
 class HashState final : public lens::SequenceState {
 public:
     at::Tensor hash = at::zeros({1}, at::kLong);
+    std::shared_ptr<const std::atomic<bool>> noRoomForCopies;
 
     std::unique_ptr<lens::SequenceState> clone() const override
     {
-        auto copy = std::make_unique<HashState>();
+        TORCH_CHECK_WITH(OutOfMemoryError, !noRoomForCopies || !*noRoomForCopies, "tried to allocate 8 bytes");
+        auto copy = std::make_unique<HashState>(*this);
         copy->hash = hash.clone();
         return copy;
     }
@@ -91,6 +93,7 @@ public:
     std::int64_t nanAt = -1;                    ///< position whose logits are NaN
     std::int64_t failAt = -1;                   ///< position at which the second layer throws, once
     bool lacksMemory = false;                   ///< that this is what it throws
+    const std::shared_ptr<std::atomic<bool>> noRoomForCopies = std::make_shared<std::atomic<bool>>(false);
     mutable std::atomic<std::int64_t> tokensComputed = 0;
     mutable std::atomic<bool> failed = false;
 
@@ -119,10 +122,13 @@ public:
     {
         std::vector<std::unique_ptr<lens::SequenceState>> layers;
         for (const bool recurrent : recurrentLayers) {
-            if (recurrent)
-                layers.push_back(std::make_unique<HashState>());
-            else
+            if (!recurrent) {
                 layers.push_back(std::make_unique<TokenCache>());
+                continue;
+            }
+            auto state = std::make_unique<HashState>();
+            state->noRoomForCopies = noRoomForCopies;
+            layers.push_back(std::move(state));
         }
         return lens::ModelState(std::move(layers));
     }

@@ -71,6 +71,8 @@ private Q_SLOTS:
     void cancelDuringPrefillKeepsTheSessionValid();
     void cancelDuringDecodeKeepsTheSessionValid();
     void anErrorInTheMiddleKeepsTheSessionValid();
+    void noMemoryKeepsTheConversation();
+    void noMemoryForASnapshotCostsNothing();
     void stopStringsAcrossTokens();
     void endOfTextAndItsBeingIgnored();
     void halfCharactersAreNeverShown();
@@ -225,6 +227,48 @@ void TestDecodeSession::anErrorInTheMiddleKeepsTheSessionValid()
         QCOMPARE(session->tokens().size(), std::size_t(512));
         QCOMPARE(run(*session, prompt, tokens(3)).ids, run(*open(model), prompt, tokens(3)).ids);
     }
+}
+
+void TestDecodeSession::noMemoryKeepsTheConversation()
+{
+    for (const auto &kind : kinds) {
+        const auto fakeModel = makeModel(kind);
+        fakeModel->failAt = 310;
+        fakeModel->lacksMemory = true;
+        const auto model = fake::loaded(fakeModel);
+        const auto session = open(model);
+        std::mt19937 engine(6);
+        const Ids prompt = randomIds(engine, 300);
+        Ids ids;
+        GenerationCallbacks callbacks;
+        callbacks.token = [&](const TokenEvent &event) { ids.push_back(event.id); };
+        const auto failed = session->generate(prompt, tokens(50, 1.0), callbacks, {});
+        QVERIFY(!failed && failed.error().code == ErrorCode::OutOfMemory);
+        QCOMPARE(ids.size(), std::size_t(11));
+        QCOMPARE(session->tokens().size(), std::size_t(310));
+        const GenerationResult rest = run(*session, joined(prompt, ids), tokens(39, 1.0));
+        QCOMPARE(rest.reusedTokens, std::int64_t(310));
+        QCOMPARE(joined(ids, rest.ids), run(*open(model), prompt, tokens(50, 1.0)).ids);
+    }
+}
+
+void TestDecodeSession::noMemoryForASnapshotCostsNothing()
+{
+    const auto fakeModel = makeModel({true, false});
+    const auto model = fake::loaded(fakeModel);
+    const auto session = open(model);
+    GenerationCallbacks callbacks;
+    callbacks.token = [&](const TokenEvent &event) { *fakeModel->noRoomForCopies = event.position == 7; };
+    const GenerationResult first = run(*session, {1, 2, 3}, tokens(5), callbacks);
+    QVERIFY(*fakeModel->noRoomForCopies);
+    QCOMPARE(first.ids.size(), std::size_t(5));
+
+    // Nor can a token be fed without a way back; the conversation waits for better times.
+    const Ids more = joined({1, 2, 3}, first.ids);
+    QVERIFY(session->generate(more, tokens(5), {}, {}).error().code == ErrorCode::OutOfMemory);
+    QCOMPARE(session->tokens().size(), std::size_t(7));
+    *fakeModel->noRoomForCopies = false;
+    QCOMPARE(run(*session, more, tokens(5)).ids, run(*open(model), more, tokens(5)).ids);
 }
 
 void TestDecodeSession::stopStringsAcrossTokens()
