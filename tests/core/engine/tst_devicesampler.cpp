@@ -106,6 +106,7 @@ private Q_SLOTS:
     void choosesWhatTheHostChooses();
     void wholeTexts();
     void lowestIdAmongEquals();
+    void forbiddenTokensAreNotAmongTheK();
     void everyShareIsDrawn();
     void reportsTheModelsOwnDistribution();
     void errorsOfTheHost();
@@ -168,6 +169,18 @@ void TestDeviceSampler::lowestIdAmongEquals()
     one.options.temperature = 1;
     one.options.topK = 1;
     QCOMPARE(onDevice(one).value().id, 3);
+}
+
+/// As many as are allowed: nothing is cut, so the draw walks through them by id.
+void TestDeviceSampler::forbiddenTokensAreNotAmongTheK()
+{
+    Case one{{0.1f, 0.5f, 0.3f, 0.9f, 0.7f}, 5, {}, {}};
+    one.options.temperature = 1;
+    for (const TokenId id : {1, 3})
+        one.options.logitBias.emplace_back(id, -std::numeric_limits<double>::infinity());
+    for (one.options.topK = 1; one.options.topK < 6; ++one.options.topK)
+        for (one.options.seed = 0; one.options.seed < 100; ++one.options.seed)
+            QCOMPARE(onDevice(one).value().id, onHost(one).value());
 }
 
 /// Against the softmax itself, so that an error that both samplers shared would show.
