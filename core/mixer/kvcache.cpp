@@ -17,11 +17,15 @@ void KvCache::reserve(std::int64_t tokens)
     if (tokens <= capacity)
         return;
     const std::int64_t wanted = std::max<std::int64_t>({tokens, capacity + capacity / 2, 64});
-    for (at::Tensor *rows : {&m_keys, &m_values}) {
-        at::Tensor grown = at::empty({rows->size(0), rows->size(1), wanted, rows->size(3)}, rows->options());
-        grown.narrow(2, 0, m_tokens).copy_(rows->narrow(2, 0, m_tokens));
-        *rows = grown;
-    }
+    const auto grown = [&](const at::Tensor &rows) {
+        const at::Tensor larger = at::empty({rows.size(0), rows.size(1), wanted, rows.size(3)}, rows.options());
+        larger.narrow(2, 0, m_tokens).copy_(rows.narrow(2, 0, m_tokens));
+        return larger;
+    };
+    // Both before one of them is replaced: there may be memory for the first alone.
+    const at::Tensor keys = grown(m_keys), values = grown(m_values);
+    m_keys = keys;
+    m_values = values;
 }
 
 void KvCache::append(const at::Tensor &k, const at::Tensor &v)
