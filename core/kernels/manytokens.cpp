@@ -35,7 +35,8 @@ std::int64_t sizeOf(BlockFormat format, std::int64_t columns)
 }
 
 template <class Panel>
-HWY_INLINE void assignTokens(std::int64_t columns, std::int64_t tokens, const float *x, TokenGroup<Panel::kGroup> *group)
+HWY_INLINE void assignTokens(std::int64_t columns, std::int64_t tokens, const float *x,
+                             TokenGroup<Panel::kGroup> *group)
 {
     if (tokens < kTokens)
         std::memset(group, 0, static_cast<std::size_t>(columns / Panel::kGroup) * sizeof *group);
@@ -53,8 +54,8 @@ HWY_INLINE void unpackColumns(Bytes block, int group, ByteVector *q)
         unpackColumns<Panel, i + 1>(block, group, q);
 }
 
-/// sums[t] += a group of columns times one digit of each token. Eight sums are under way at a time: as many as two units
-/// need that take four cycles each.
+/// sums[t] += a group of columns times one digit of each token. Eight sums are under way at a time: as many as two
+/// units need that take four cycles each.
 template <int columns>
 HWY_INLINE void addDigit(const ByteVector *q, const std::int8_t (&digit)[kTokens][columns], hn::Vec<Sums> *sums)
 {
@@ -97,8 +98,8 @@ HWY_INLINE void addGroupOfTokens(Bytes block, int group, const TokenGroup<Panel:
 }
 
 template <class Panel>
-HWY_INLINE void multiplyPanel(std::int64_t columns, Bytes block, std::int64_t tokens, const TokenGroup<Panel::kGroup> *x,
-                              std::int64_t stride, float *y)
+HWY_INLINE void multiplyPanel(std::int64_t columns, Bytes block, std::int64_t tokens,
+                              const TokenGroup<Panel::kGroup> *x, std::int64_t stride, float *y)
 {
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
@@ -124,12 +125,14 @@ void assignAll(BlockFormat format, std::int64_t columns, std::int64_t tokens, co
     });
 }
 
-void multiplyAll(const BlockMatrix &W, std::int64_t panel, std::int64_t tokens, const std::byte *x, std::int64_t stride, float *y)
+void multiplyAll(const BlockMatrix &W, std::int64_t panel, std::int64_t tokens, const std::byte *x, std::int64_t stride,
+                 float *y)
 {
     const auto bytes = reinterpret_cast<Bytes>(W.blocks) + panel * kPanelRows * W.rowBytes();
     withPanel(W.format, [&](auto format) HWY_ATTR {
         using Panel = decltype(format);
-        multiplyPanel<Panel>(W.columns, bytes, tokens, reinterpret_cast<const TokenGroup<Panel::kGroup> *>(x), stride, y);
+        multiplyPanel<Panel>(W.columns, bytes, tokens, reinterpret_cast<const TokenGroup<Panel::kGroup> *>(x), stride,
+                             y);
     });
 }
 
@@ -170,7 +173,8 @@ void makeTokenBytes(BlockFormat format, std::int64_t columns, std::int64_t token
     HWY_DYNAMIC_DISPATCH(assignAll)(format, columns, tokens, x, to);
 }
 
-void multiplyTokens(const BlockMatrix &W, std::int64_t panel, std::int64_t tokens, const std::byte *x, std::int64_t stride, float *y)
+void multiplyTokens(const BlockMatrix &W, std::int64_t panel, std::int64_t tokens, const std::byte *x,
+                    std::int64_t stride, float *y)
 {
     HWY_DYNAMIC_DISPATCH(multiplyAll)(W, panel, tokens, x, stride, y);
 }

@@ -43,7 +43,8 @@ HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
         total = hn::Add(total, numbers);
         greatest = hn::Max(greatest, hn::Abs(numbers));
     }
-    const float sum = hn::GetLane(hn::SumOfLanes(Lanes(), total)), most = hn::GetLane(hn::MaxOfLanes(Lanes(), greatest));
+    const float sum = hn::GetLane(hn::SumOfLanes(Lanes(), total)),
+                most = hn::GetLane(hn::MaxOfLanes(Lanes(), greatest));
     *to.sum = sum;
     *to.scale = most / kMost + 0 * sum;  // what is no number must not become one; only the sum is sure to tell
     const Values inverse = hn::Set(Lanes(), most > kLeast ? kMost / most : 0);
@@ -66,7 +67,9 @@ HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
 /// implies it.
 HWY_INLINE void add(hn::Vec<Sums> &sums, ByteVector q, const std::int8_t *digits)
 {
-    asm("vpdpbusd %2%{1to16%}, %1, %0" : "+v"(sums.raw) : "v"(q.raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
+    asm("vpdpbusd %2%{1to16%}, %1, %0"
+        : "+v"(sums.raw)
+        : "v"(q.raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
 }
 
 } // namespace lens::kernels::HWY_NAMESPACE

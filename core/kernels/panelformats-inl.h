@@ -1,5 +1,5 @@
-// How panels hold the integers, scales and offsets of each block format, read by instructions for bytes (AVX-512 VNNI). A
-// vector of 64 bytes is four columns of 16 rows.
+// How panels hold the integers, scales and offsets of each block format, read by instructions for bytes (AVX-512 VNNI).
+// A vector of 64 bytes is four columns of 16 rows.
 #if defined(SUPRALENS_PANELFORMATS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUPRALENS_PANELFORMATS_INL_H
 #undef SUPRALENS_PANELFORMATS_INL_H
@@ -126,14 +126,16 @@ struct NestedPanel {
     static HWY_INLINE Values scale(Bytes block, int group)
     {
         const auto bits = group < 4 ? hn::And(packed(block, group), hn::Set(RowBytes(), 63))
-                                    : hn::Or(hn::And(packed(block, group + 4), hn::Set(RowBytes(), 15)), upperTwo(packed(block, group - 4)));
+                                    : hn::Or(hn::And(packed(block, group + 4), hn::Set(RowBytes(), 15)),
+                                             upperTwo(packed(block, group - 4)));
         return hn::Mul(halves(block), numbersOf(bits));
     }
 
     static HWY_INLINE Values offsets(Bytes block, int group)
     {
-        const auto bits = group < 4 ? hn::And(packed(block, group + 4), hn::Set(RowBytes(), 63))
-                                    : hn::Or(hn::ShiftRight<4>(packed(block, group + 4)), upperTwo(packed(block, group)));
+        const auto bits = group < 4
+                              ? hn::And(packed(block, group + 4), hn::Set(RowBytes(), 63))
+                              : hn::Or(hn::ShiftRight<4>(packed(block, group + 4)), upperTwo(packed(block, group)));
         return hn::Neg(hn::Mul(halves(block + 32), numbersOf(bits)));
     }
 
@@ -149,8 +151,14 @@ struct NestedPanel {
     }
 
 private:
-    static HWY_INLINE hn::Vec<RowBytes> packed(Bytes block, int index) { return hn::LoadU(RowBytes(), block + 64 + 16 * index); }
-    static HWY_INLINE hn::Vec<RowBytes> upperTwo(hn::Vec<RowBytes> bytes) { return hn::ShiftLeft<4>(hn::ShiftRight<6>(bytes)); }
+    static HWY_INLINE hn::Vec<RowBytes> packed(Bytes block, int index)
+    {
+        return hn::LoadU(RowBytes(), block + 64 + 16 * index);
+    }
+    static HWY_INLINE hn::Vec<RowBytes> upperTwo(hn::Vec<RowBytes> bytes)
+    {
+        return hn::ShiftLeft<4>(hn::ShiftRight<6>(bytes));
+    }
 };
 
 struct SixBitPanel {
@@ -170,7 +178,8 @@ struct SixBitPanel {
     static HWY_INLINE ByteVector quants(Bytes block, int group)
     {
         const int n = group / 8, pair = group / 2 % 4, half = group % 2;
-        const Bytes four = block + 64 * (16 * n + 8 * (pair % 2) + 4 * half + i), two = block + 2048 + 64 * (8 * n + 4 * half + i);
+        const Bytes four = block + 64 * (16 * n + 8 * (pair % 2) + 4 * half + i),
+                    two = block + 2048 + 64 * (8 * n + 4 * half + i);
         switch (pair) {
         case 0: return hn::Or(nibbles<false>(four), only(up<4>(bytesAt(two)), 48));
         case 1: return hn::Or(nibbles<false>(four), only(up<2>(bytesAt(two)), 48));

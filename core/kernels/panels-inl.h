@@ -1,5 +1,5 @@
-// Products of panels with one token, and their numbers as bfloat16. Four digits of x are repeated for every row, and 32 bits
-// of each lane sum up.
+// Products of panels with one token, and their numbers as bfloat16. Four digits of x are repeated for every row, and 32
+// bits of each lane sum up.
 #if defined(SUPRALENS_PANELS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUPRALENS_PANELS_INL_H
 #undef SUPRALENS_PANELS_INL_H
@@ -30,8 +30,11 @@ HWY_INLINE void assign(std::int64_t columns, const float *x, ByteInput &input)
     input.sum.resize(groups);
     for (std::size_t i = 0; i < groups; ++i) {
         const std::int64_t at = static_cast<std::int64_t>(i) * group;
-        assignGroup<Panel>(x + at, {{input.digit[0].data() + at, input.digit[1].data() + at, input.digit[2].data() + at},
-                                    &input.start[i], &input.scale[i], &input.sum[i]});
+        assignGroup<Panel>(x + at,
+                           {{input.digit[0].data() + at, input.digit[1].data() + at, input.digit[2].data() + at},
+                            &input.start[i],
+                            &input.scale[i],
+                            &input.sum[i]});
     }
 }
 
@@ -44,7 +47,8 @@ struct InputGroup {
 
 /// The three sums of a group, from its i-th four columns on.
 template <class Panel, int i>
-HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> &first, hn::Vec<Sums> &second, hn::Vec<Sums> &third)
+HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> &first, hn::Vec<Sums> &second,
+                           hn::Vec<Sums> &third)
 {
     const ByteVector q = Panel::template quants<i>(block, group);
     add(first, q, x.first + 4 * i);
@@ -62,7 +66,8 @@ HWY_INLINE void addGroup(Bytes block, int group, const InputGroup &x, Values &su
     addColumns<Panel, 0>(block, group, x, first, second, third);
     const auto upper = hn::Add(hn::ShiftLeft<kDigitBits>(first), second);
     const auto integers = hn::Add(hn::ShiftLeft<kDigitBits>(upper), third);
-    sums = hn::MulAdd(hn::ConvertTo(Lanes(), integers), hn::Mul(Panel::scale(block, group), hn::Set(Lanes(), x.scale)), sums);
+    sums = hn::MulAdd(hn::ConvertTo(Lanes(), integers), hn::Mul(Panel::scale(block, group), hn::Set(Lanes(), x.scale)),
+                      sums);
     if constexpr (Panel::kHasOffsets)
         sums = hn::MulAdd(Panel::offsets(block, group), hn::Set(Lanes(), x.sum), sums);
 }
@@ -88,7 +93,12 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
         for (int group = 0; group < groups; ++group, ++index) {
             const std::int64_t at = index * Panel::kGroup;
             const auto i = static_cast<std::size_t>(index);
-            const InputGroup input{x.digit[0].data() + at, x.digit[1].data() + at, x.digit[2].data() + at, x.start[i], x.scale[i], x.sum[i]};
+            const InputGroup input{x.digit[0].data() + at,
+                                   x.digit[1].data() + at,
+                                   x.digit[2].data() + at,
+                                   x.start[i],
+                                   x.scale[i],
+                                   x.sum[i]};
             HWY_UNROLL(4)
             for (int panel = 0; panel < count; ++panel)
                 addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
@@ -115,15 +125,19 @@ HWY_INLINE void splitPair(Values a, Values b, std::uint32_t *high, std::uint32_t
     const auto aRest = hn::Sub(a, hn::BitCast(Lanes(), hn::And(aBits, upper)));
     const auto bRest = hn::Sub(b, hn::BitCast(Lanes(), hn::And(bBits, upper)));
     hn::StoreU(upperHalves(aBits, bBits), Words(), high);
-    hn::StoreU(upperHalves(hn::Add(hn::BitCast(Words(), aRest), half), hn::Add(hn::BitCast(Words(), bRest), half)), Words(), low);
+    hn::StoreU(upperHalves(hn::Add(hn::BitCast(Words(), aRest), half), hn::Add(hn::BitCast(Words(), bRest), half)),
+               Words(), low);
 }
 
 template <class Panel, int i>
-HWY_INLINE void splitFour(Bytes block, int group, Values scale, Values offset, std::uint32_t *&high, std::uint32_t *&low)
+HWY_INLINE void splitFour(Bytes block, int group, Values scale, Values offset, std::uint32_t *&high,
+                          std::uint32_t *&low)
 {
     const auto q = hn::BitCast(Sums(), Panel::template quants<i>(block, group));
     const auto byte = hn::Set(Sums(), 255);
-    const auto number = [&](auto integers) HWY_ATTR { return hn::MulAdd(hn::ConvertTo(Lanes(), hn::And(integers, byte)), scale, offset); };
+    const auto number = [&](auto integers) HWY_ATTR {
+        return hn::MulAdd(hn::ConvertTo(Lanes(), hn::And(integers, byte)), scale, offset);
+    };
     splitPair(number(q), number(hn::ShiftRight<8>(q)), high, low);
     splitPair(number(hn::ShiftRight<16>(q)), number(hn::ShiftRight<24>(q)), high + 16, low + 16);
     high += 32;

@@ -168,24 +168,28 @@ HWY_INLINE void weigh(const PromptRows &rows, std::int64_t row, std::int64_t dv,
     if (before == now)
         return;
     float *sums = rows.sums + row * dv;
-    sweep(dv, [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, sums + i), hn::Set(d, kept)), d, sums + i); });
+    sweep(dv, [&](auto d, std::int64_t i)
+                  HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, sums + i), hn::Set(d, kept)), d, sums + i); });
 }
 
 /// Some rows and a block of the cache that begins at `key`.
 template <int some, class T>
-HWY_INLINE void attendBlock(const PromptAttention &shape, const PromptRows &rows, std::int64_t first, std::int64_t key, const T *values)
+HWY_INLINE void attendBlock(const PromptAttention &shape, const PromptRows &rows, std::int64_t first, std::int64_t key,
+                            const T *values)
 {
     const Range earliest = visible(shape, first), latest = visible(shape, first + some - 1);
     if (key >= latest.end || key + kKeys <= earliest.begin)
         return;
     HWY_ALIGN float scores[kRows * kKeys];
-    const std::int64_t keys = std::min(kKeys, latest.end - key), together = kVectors * static_cast<std::int64_t>(hn::Lanes(Wide()));
+    const std::int64_t keys = std::min(kKeys, latest.end - key),
+                       together = kVectors * static_cast<std::int64_t>(hn::Lanes(Wide()));
     for (std::int64_t i = 0; i < keys; i += together)
         makeScores<some>(shape.dk, rows.q + first * shape.dk, rows.keys + i, scores + i);
     for (int i = 0; i < some; ++i) {
         float *own = scores + i * kKeys;
         const Range seen = visible(shape, first + i);
-        const std::int64_t begin = std::clamp<std::int64_t>(seen.begin - key, 0, kKeys), end = std::clamp<std::int64_t>(seen.end - key, begin, kKeys);
+        const std::int64_t begin = std::clamp<std::int64_t>(seen.begin - key, 0, kKeys),
+                           end = std::clamp<std::int64_t>(seen.end - key, begin, kKeys);
         if (begin == end) {
             std::fill_n(own, kKeys, 0.0f);
             continue;
@@ -205,7 +209,8 @@ HWY_INLINE void attendBlock(const PromptAttention &shape, const PromptRows &rows
 }
 
 template <class T>
-HWY_INLINE void attendTo(const PromptAttention &shape, const T *q, const T *keys, const T *values, float *scratch, T *out)
+HWY_INLINE void attendTo(const PromptAttention &shape, const T *q, const T *keys, const T *values, float *scratch,
+                         T *out)
 {
     const PromptRows rows = rowsIn(shape, scratch);
     start(shape, q, rows);
@@ -222,17 +227,19 @@ HWY_INLINE void attendTo(const PromptAttention &shape, const T *q, const T *keys
         T *to = out + row / shape.heads * shape.outToken + row % shape.heads * shape.outHead;
         const float *sums = rows.sums + row * shape.dv;
         const float factor = 1 / rows.total[row];
-        sweep(shape.dv, [&](auto d, std::int64_t i) HWY_ATTR { store(d, hn::Mul(hn::LoadU(d, sums + i), hn::Set(d, factor)), to + i); });
+        sweep(shape.dv, [&](auto d, std::int64_t i)
+                            HWY_ATTR { store(d, hn::Mul(hn::LoadU(d, sums + i), hn::Set(d, factor)), to + i); });
     }
 }
 
-void attendFloat(const PromptAttention &shape, const float *q, const float *keys, const float *values, float *scratch, float *out)
+void attendFloat(const PromptAttention &shape, const float *q, const float *keys, const float *values, float *scratch,
+                 float *out)
 {
     attendTo(shape, q, keys, values, scratch, out);
 }
 
-void attendBFloat16(const PromptAttention &shape, const BFloat16 *q, const BFloat16 *keys, const BFloat16 *values, float *scratch,
-                    BFloat16 *out)
+void attendBFloat16(const PromptAttention &shape, const BFloat16 *q, const BFloat16 *keys, const BFloat16 *values,
+                    float *scratch, BFloat16 *out)
 {
     attendTo(shape, q, keys, values, scratch, out);
 }
@@ -251,13 +258,14 @@ std::int64_t scratchOf(const PromptAttention &shape)
     return shape.tokens * shape.heads * (shape.dk + shape.dv + 2) + shape.dk * kKeys;
 }
 
-void attendMany(const PromptAttention &shape, const float *q, const float *keys, const float *values, float *scratch, float *out)
+void attendMany(const PromptAttention &shape, const float *q, const float *keys, const float *values, float *scratch,
+                float *out)
 {
     HWY_DYNAMIC_DISPATCH(attendFloat)(shape, q, keys, values, scratch, out);
 }
 
-void attendMany(const PromptAttention &shape, const BFloat16 *q, const BFloat16 *keys, const BFloat16 *values, float *scratch,
-                BFloat16 *out)
+void attendMany(const PromptAttention &shape, const BFloat16 *q, const BFloat16 *keys, const BFloat16 *values,
+                float *scratch, BFloat16 *out)
 {
     HWY_DYNAMIC_DISPATCH(attendBFloat16)(shape, q, keys, values, scratch, out);
 }

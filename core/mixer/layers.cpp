@@ -18,7 +18,8 @@ at::Tensor inverseRoot(const at::Tensor &wide, double epsilon)
 
 bool suitsRmsKernel(const at::Tensor &x, const at::Tensor &weight)
 {
-    return suitsKernels(x) && (!weight.defined() || (weight.scalar_type() == x.scalar_type() && weight.is_contiguous()));
+    return suitsKernels(x) &&
+           (!weight.defined() || (weight.scalar_type() == x.scalar_type() && weight.is_contiguous()));
 }
 
 at::Tensor rmsNorm(const at::Tensor &x, const at::Tensor &weight, double epsilon)
@@ -33,8 +34,8 @@ at::Tensor rmsNorm(const at::Tensor &x, const at::Tensor &weight, double epsilon
     withNumberType(x, [&](auto type) {
         using T = decltype(type);
         inParallel(x.numel() / std::max<std::int64_t>(1, width), width, [&](std::int64_t begin, std::int64_t end) {
-            kernels::rmsNorm(end - begin, width, numbers<T>(from) + begin * width, numbers<T>(weight), static_cast<float>(epsilon),
-                             numbers<T>(y) + begin * width);
+            kernels::rmsNorm(end - begin, width, numbers<T>(from) + begin * width, numbers<T>(weight),
+                             static_cast<float>(epsilon), numbers<T>(y) + begin * width);
         });
     });
     return y;
@@ -44,8 +45,8 @@ struct RmsGradients {
     at::Tensor x, weight;
 };
 
-RmsGradients rmsGradientsByKernel(const at::Tensor &x, const at::Tensor &weight, double epsilon, const at::Tensor &gradient,
-                                  bool wantWeight)
+RmsGradients rmsGradientsByKernel(const at::Tensor &x, const at::Tensor &weight, double epsilon,
+                                  const at::Tensor &gradient, bool wantWeight)
 {
     const at::Tensor from = x.contiguous(), dY = gradient.contiguous();
     RmsGradients result{at::empty_like(from), {}};
@@ -58,8 +59,8 @@ RmsGradients rmsGradientsByKernel(const at::Tensor &x, const at::Tensor &weight,
         inParallel(parts, rows / std::max<std::int64_t>(1, parts) * width, [&](std::int64_t begin, std::int64_t end) {
             for (std::int64_t part = begin; part < end; ++part) {
                 const std::int64_t first = part * rows / parts, last = (part + 1) * rows / parts, at = first * width;
-                kernels::rmsNormBackward(last - first, width, numbers<T>(from) + at, numbers<T>(weight), static_cast<float>(epsilon),
-                                         numbers<T>(dY) + at, numbers<T>(result.x) + at,
+                kernels::rmsNormBackward(last - first, width, numbers<T>(from) + at, numbers<T>(weight),
+                                         static_cast<float>(epsilon), numbers<T>(dY) + at, numbers<T>(result.x) + at,
                                          wantWeight ? numbers<float>(dWeight) + part * width : nullptr);
             }
         });
@@ -72,8 +73,8 @@ RmsGradients rmsGradientsByKernel(const at::Tensor &x, const at::Tensor &weight,
 /// x W^T + (x A^T) B^T: the change is added in the product, and its gradients need no tensor as large as W.
 class TrainedLowRank : public torch::autograd::Function<TrainedLowRank> {
 public:
-    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &weight, const at::Tensor &a,
-                              const at::Tensor &b)
+    static at::Tensor forward(AutogradContext *context, const at::Tensor &x, const at::Tensor &weight,
+                              const at::Tensor &a, const at::Tensor &b)
     {
         const at::Tensor rows = x.flatten(0, -2), low = at::mm(rows, a.t());
         context->save_for_backward({x, weight, a, b, low});

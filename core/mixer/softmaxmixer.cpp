@@ -15,7 +15,8 @@ namespace {
 /// Whether rows of keys or values [B,K,S,*] are of q's type and lie one behind the other, as a cache has them.
 bool areDense(const at::Tensor &rows, const at::Tensor &q)
 {
-    return rows.scalar_type() == q.scalar_type() && suitsKernels(rows) && (rows.stride(2) == rows.size(3) || rows.size(2) == 1);
+    return rows.scalar_type() == q.scalar_type() && suitsKernels(rows) &&
+           (rows.stride(2) == rows.size(3) || rows.size(2) == 1);
 }
 
 /// Of 0..count, in an order whose halves are worth the same where the later ones are worth more: first, last, second...
@@ -34,7 +35,8 @@ SoftmaxMixer::SoftmaxMixer(const MixerConfig &config, ProjectionSet projections)
 
 std::unique_ptr<SequenceState> SoftmaxMixer::initialState(std::int64_t batch) const
 {
-    return std::make_unique<KvCache>(batch, m_config.kvHeads, m_config.inputDim, m_config.valueDim, m_projections.options);
+    return std::make_unique<KvCache>(batch, m_config.kvHeads, m_config.inputDim, m_config.valueDim,
+                                     m_projections.options);
 }
 
 at::Tensor SoftmaxMixer::forward(const at::Tensor &x, SequenceState &state, const MixerCall &call) const
@@ -84,7 +86,8 @@ at::Tensor SoftmaxMixer::attend(const at::Tensor &q, const at::Tensor &keys, con
     if (!plain || q.is_meta())
         mask = reference::causalMask(tokens, total, m_config.slidingWindow, q.device());
     if (q.is_meta())  // the fused kernel has no meta form in a LibTorch without Python
-        return at::matmul(reference::softmaxAttention(q, expand(keys), *mask, m_scale).to(q.scalar_type()), expand(values));
+        return at::matmul(reference::softmaxAttention(q, expand(keys), *mask, m_scale).to(q.scalar_type()),
+                          expand(values));
     return at::scaled_dot_product_attention(q, expand(keys), expand(values), mask, 0.0, plain, m_scale);
 }
 
@@ -113,8 +116,10 @@ at::Tensor SoftmaxMixer::attendMany(const at::Tensor &q, const at::Tensor &keys,
     const std::int64_t tokens = q.size(2), before = keys.size(2) - tokens, group = m_config.heads / m_config.kvHeads;
     const std::int64_t blocks = (tokens + kBlock - 1) / kBlock, seen = before + (tokens + 1) / 2;
     const at::Tensor out = at::empty({q.size(0), tokens, m_config.heads, m_config.valueDim}, q.options());
-    kernels::PromptAttention shape{std::min(kBlock, tokens), group, m_config.inputDim, m_config.valueDim, before, m_config.slidingWindow,
-                                   q.stride(2), q.stride(1), out.stride(1), out.stride(2), static_cast<float>(m_scale)};
+    kernels::PromptAttention shape{
+        std::min(kBlock, tokens),   group,       m_config.inputDim, m_config.valueDim, before,
+        m_config.slidingWindow,     q.stride(2), q.stride(1),       out.stride(1),     out.stride(2),
+        static_cast<float>(m_scale)};
     withNumberType(q, [&](auto type) {
         using T = decltype(type);
         const std::int64_t numbersEach = shape.tokens * group * seen * (shape.dk + shape.dv);
@@ -126,11 +131,12 @@ at::Tensor SoftmaxMixer::attendMany(const at::Tensor &q, const at::Tensor &keys,
                 kernels::PromptAttention own = shape;
                 own.tokens = std::min(kBlock, tokens - token);
                 own.before = before + token;
-                kernels::attendMany(own, numbers<const T>(q) + sequence * q.stride(0) + head * q.stride(1) + token * q.stride(2),
-                                    numbers<const T>(keys) + sequence * keys.stride(0) + kvHead * keys.stride(1),
-                                    numbers<const T>(values) + sequence * values.stride(0) + kvHead * values.stride(1),
-                                    numbers<float>(scratch),
-                                    numbers<T>(out) + sequence * out.stride(0) + token * out.stride(1) + head * out.stride(2));
+                kernels::attendMany(
+                    own, numbers<const T>(q) + sequence * q.stride(0) + head * q.stride(1) + token * q.stride(2),
+                    numbers<const T>(keys) + sequence * keys.stride(0) + kvHead * keys.stride(1),
+                    numbers<const T>(values) + sequence * values.stride(0) + kvHead * values.stride(1),
+                    numbers<float>(scratch),
+                    numbers<T>(out) + sequence * out.stride(0) + token * out.stride(1) + head * out.stride(2));
             }
         });
     });

@@ -84,7 +84,8 @@ Result<void> checkLowRank(const NamedTensors &weights, const QuantisedWeights &q
         const Shape weight = shapeOf(projection + ".weight", weights, quantised);
         const auto b = weights.find(projection + ".lora_b");
         if (weight.size() != 2 || b == weights.end() || a.dim() != 2)
-            return fail(ErrorCode::Mismatch, "a low-rank change needs a projection and two factors", where + ", " + projection);
+            return fail(ErrorCode::Mismatch, "a low-rank change needs a projection and two factors",
+                        where + ", " + projection);
         if (auto fits = checkShape(a.sizes().vec(), {a.size(0), weight[1]}, where + ", " + name); !fits)
             return fits;
         if (auto fits = checkShape(b->second.sizes().vec(), {weight[0], a.size(0)}, where + ", " + b->first); !fits)
@@ -113,11 +114,13 @@ Result<void> checkLearned(const DecoderConfig &config, const NamedTensors &weigh
     return {};
 }
 
-Result<void> checkQuantised(const NamedTensors &weights, const QuantisedWeights &quantised, const std::string &where, WeightCheck check)
+Result<void> checkQuantised(const NamedTensors &weights, const QuantisedWeights &quantised, const std::string &where,
+                            WeightCheck check)
 {
     for (const auto &[name, tensor] : weights)
         if (!quantised.empty() && (!tensor.is_cpu() || tensor.scalar_type() != at::kFloat))
-            return fail(ErrorCode::Mismatch, "beside quantised weights the others are float32 on the CPU", where + ", " + name);
+            return fail(ErrorCode::Mismatch, "beside quantised weights the others are float32 on the CPU",
+                        where + ", " + name);
     for (const auto &[name, matrix] : quantised) {
         if (check == WeightCheck::ShapesOnly)
             continue;
@@ -141,7 +144,8 @@ Result<void> checkWeights(const DecoderConfig &config, const NamedTensors &weigh
     if (auto fit = checkQuantised(weights, quantised, where, check); !fit)
         return fit;
     for (const auto &[name, tensor] : weights) {
-        const Shape weight = name.ends_with(".bias") ? shapeOf(name.substr(0, name.size() - 4) + "weight", weights, quantised) : Shape();
+        const Shape weight =
+            name.ends_with(".bias") ? shapeOf(name.substr(0, name.size() - 4) + "weight", weights, quantised) : Shape();
         if (!weight.empty() && (tensor.dim() == 0 || tensor.size(0) != weight[0]))
             return checkShape(tensor.sizes().vec(), {weight[0]}, where + ", " + name);
         if (check == WeightCheck::ShapesOnly)
@@ -188,7 +192,10 @@ namespace {
 /// Finds weights by their names, and makes of them what they belong to.
 class WeightSet {
 public:
-    WeightSet(const NamedTensors &weights, const QuantisedWeights &quantised) : m_weights(weights), m_quantised(quantised) {}
+    WeightSet(const NamedTensors &weights, const QuantisedWeights &quantised)
+        : m_weights(weights), m_quantised(quantised)
+    {
+    }
 
     at::Tensor get(const std::string &name) const;
     std::optional<QuantisedWeight> blocks(const std::string &name) const;
@@ -225,7 +232,8 @@ Decoder::Parts::Parts(const DecoderConfig &config, const WeightSet &weights)
     output = config.tiedEmbeddings ? embedding : weights.projection("output");
     for (std::size_t i = 0; i < config.layers.size(); ++i) {
         const std::string name = "layers." + std::to_string(i);
-        blocks.push_back({weights.norm(name + ".mixer_norm", config.norm), weights.norm(name + ".ffn_norm", config.norm),
+        blocks.push_back({weights.norm(name + ".mixer_norm", config.norm),
+                          weights.norm(name + ".ffn_norm", config.norm),
                           weights.mixer(name + ".mixer", config.layers[i]),
                           FeedForward{config.feedForward.kind, weights.projection(name + ".ffn.gate"),
                                       weights.projection(name + ".ffn.up"), weights.projection(name + ".ffn.down")}});
@@ -260,7 +268,8 @@ at::TensorOptions WeightSet::options() const
 
 Projection WeightSet::projection(const std::string &name) const
 {
-    return {get(name + ".weight"), get(name + ".bias"), get(name + ".lora_a"), get(name + ".lora_b"), blocks(name + ".weight")};
+    return {get(name + ".weight"), get(name + ".bias"), get(name + ".lora_a"), get(name + ".lora_b"),
+            blocks(name + ".weight")};
 }
 
 Norm WeightSet::norm(const std::string &name, const NormConfig &config) const
@@ -275,18 +284,25 @@ FeatureMap WeightSet::featureMap(const std::string &name, const MixerConfig &con
 
 std::unique_ptr<const SequenceMixer> WeightSet::mixer(const std::string &name, const MixerConfig &config) const
 {
-    ProjectionSet projections{projection(name + ".q"), projection(name + ".k"), projection(name + ".v"), projection(name + ".out"),
-                              norm(name + ".q_norm", config.queryKeyNormConfig), norm(name + ".k_norm", config.queryKeyNormConfig),
-                              get(name + ".scale"), options()};
+    ProjectionSet projections{projection(name + ".q"),
+                              projection(name + ".k"),
+                              projection(name + ".v"),
+                              projection(name + ".out"),
+                              norm(name + ".q_norm", config.queryKeyNormConfig),
+                              norm(name + ".k_norm", config.queryKeyNormConfig),
+                              get(name + ".scale"),
+                              options()};
     if (!config.isLinear())
         return std::make_unique<SoftmaxMixer>(config, std::move(projections));
-    return std::make_unique<LinearMixer>(config, std::move(projections), featureMap(name + ".feature_map", config),
-                                         featureMap(name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config),
-                                         get(name + ".log_decay"));
+    return std::make_unique<LinearMixer>(
+        config, std::move(projections), featureMap(name + ".feature_map", config),
+        featureMap(name + (config.sharedFeatures ? ".feature_map" : ".feature_map_k"), config),
+        get(name + ".log_decay"));
 }
 
-Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, NamedTensors weights, const std::string &where,
-                                                       WeightCheck check, QuantisedWeights quantised)
+Result<std::shared_ptr<const Decoder>> Decoder::create(DecoderConfig config, NamedTensors weights,
+                                                       const std::string &where, WeightCheck check,
+                                                       QuantisedWeights quantised)
 {
     return guarded(where, [&]() -> Result<std::shared_ptr<const Decoder>> {
         if (auto valid = validate(config, where); !valid)
@@ -447,9 +463,12 @@ ModelInfo describe(const DecoderConfig &config, std::uint64_t elementBytes)
         if (mixer.kind != first.kind)
             info.mixer = "hybrid";
         if (mixer.isLinear())
-            info.stateBytes += static_cast<std::uint64_t>(mixer.heads * mixer.keyDim * (mixer.valueDim + (mixer.normalises() ? 1 : 0))) * 4;
+            info.stateBytes += static_cast<std::uint64_t>(mixer.heads * mixer.keyDim *
+                                                          (mixer.valueDim + (mixer.normalises() ? 1 : 0))) *
+                               4;
         else
-            info.kvBytesPerToken += static_cast<std::uint64_t>(mixer.kvHeads * (mixer.inputDim + mixer.valueDim)) * elementBytes;
+            info.kvBytesPerToken +=
+                static_cast<std::uint64_t>(mixer.kvHeads * (mixer.inputDim + mixer.valueDim)) * elementBytes;
     }
     for (const auto &[name, shape] : requiredTensors(config)) {
         std::uint64_t elements = 1;

@@ -12,7 +12,8 @@ void unmap(void *file)
 
 } // namespace
 
-at::Tensor viewOf(const MappedFilePtr &file, std::uint64_t offset, at::ScalarType type, at::IntArrayRef sizes, at::IntArrayRef strides)
+at::Tensor viewOf(const MappedFilePtr &file, std::uint64_t offset, at::ScalarType type, at::IntArrayRef sizes,
+                  at::IntArrayRef strides)
 {
     void *data = const_cast<std::byte *>(file->bytes().data() + offset);
     const auto options = at::TensorOptions().dtype(type);

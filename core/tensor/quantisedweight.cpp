@@ -41,8 +41,10 @@ BlockFormat checkBlocks(const at::Tensor &blocks, std::int64_t format)
 {
     const auto known = static_cast<BlockFormat>(format);
     TORCH_CHECK_VALUE(format >= 0 && known <= BlockFormat::Q6_K, "no such block format: ", format);
-    TORCH_CHECK_VALUE(blocks.dim() == 2 && blocks.scalar_type() == at::kByte && blocks.size(1) % kernels::blockBytes(known) == 0
-                          && (blocks.stride(1) == 1 || blocks.size(1) == 1) && (blocks.stride(0) == blocks.size(1) || blocks.size(0) < 2),
+    TORCH_CHECK_VALUE(blocks.dim() == 2 && blocks.scalar_type() == at::kByte &&
+                          blocks.size(1) % kernels::blockBytes(known) == 0 &&
+                          (blocks.stride(1) == 1 || blocks.size(1) == 1) &&
+                          (blocks.stride(0) == blocks.size(1) || blocks.size(0) < 2),
                       "blocks are bytes [rows, bytes per row], rows of whole blocks one behind the other");
     return known;
 }
@@ -93,15 +95,17 @@ void linearByPanels(const kernels::BlockMatrix &W, std::int64_t rows, const at::
     for (std::size_t t = 0; t < inputs.size(); ++t)
         inputs[t].assign(W, numbers<const float>(x) + static_cast<std::int64_t>(t) * W.columns);
     const auto ofToken = [&](std::size_t t) { return numbers<float>(y) + static_cast<std::int64_t>(t) * rows; };
-    inParallel(kernels::stretchOf(W), kernels::kStretches * kernels::kPanelRows * W.columns, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t panel = begin; panel < end; ++panel)
-            for (std::size_t t = 0; t < inputs.size(); ++t)
-                kernels::stretchProduct(W, panel, 1, inputs[t].bytes(), ofToken(t));
-    });
+    inParallel(kernels::stretchOf(W), kernels::kStretches * kernels::kPanelRows * W.columns,
+               [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t panel = begin; panel < end; ++panel)
+                       for (std::size_t t = 0; t < inputs.size(); ++t)
+                           kernels::stretchProduct(W, panel, 1, inputs[t].bytes(), ofToken(t));
+               });
     inParallel(rows - W.panelRows, W.columns, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = W.panelRows + begin; row < W.panelRows + end; row += kernels::kPanelRows)
             for (std::size_t t = 0; t < inputs.size(); ++t)
-                kernels::product(W, row, std::min(kernels::kPanelRows, W.panelRows + end - row), inputs[t], ofToken(t) + row);
+                kernels::product(W, row, std::min(kernels::kPanelRows, W.panelRows + end - row), inputs[t],
+                                 ofToken(t) + row);
     });
 }
 
@@ -114,14 +118,15 @@ at::Tensor linearBehindPanels(const kernels::BlockMatrix &W, const at::Tensor &x
 
 at::Tensor linearByTiles(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
-    const at::Tensor y = tileProduct(x, W.panelRows / kernels::kPanelRows, [&](std::int64_t panel, kernels::BFloat16 *high, kernels::BFloat16 *low) {
-        kernels::splitPanel(W, panel, high, low);
-    });
+    const at::Tensor y = tileProduct(x, W.panelRows / kernels::kPanelRows,
+                                     [&](std::int64_t panel, kernels::BFloat16 *high, kernels::BFloat16 *low) {
+                                         kernels::splitPanel(W, panel, high, low);
+                                     });
     return W.panelRows == blocks.size(0) ? y : at::cat({y, linearBehindPanels(W, x, blocks)}, 1);
 }
 
-/// Eight tokens' integers stay in the first cache while a thread's panels go by, and these in the second from one eight to
-/// the next.
+/// Eight tokens' integers stay in the first cache while a thread's panels go by, and these in the second from one eight
+/// to the next.
 at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
     constexpr std::int64_t kEight = kernels::kTokensTogether, kCacheBytes = 1 << 18;
@@ -132,16 +137,19 @@ at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, co
     const auto tokensOf = [&](std::int64_t eight) { return std::min(kEight, tokens - eight * kEight); };
     inParallel(eights, kEight * W.columns, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t eight = begin; eight < end; ++eight)
-            kernels::makeTokenBytes(W.format, W.columns, tokensOf(eight), numbers<const float>(x) + eight * kEight * W.columns, bytes + eight * inputBytes);
+            kernels::makeTokenBytes(W.format, W.columns, tokensOf(eight),
+                                    numbers<const float>(x) + eight * kEight * W.columns, bytes + eight * inputBytes);
     });
     const std::int64_t together = std::max<std::int64_t>(1, kCacheBytes / (kernels::kPanelRows * W.rowBytes()));
-    inParallel(W.panelRows / kernels::kPanelRows, kernels::kPanelRows * W.columns * tokens, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t first = begin; first < end; first += together)
-            for (std::int64_t eight = 0; eight < eights; ++eight)
-                for (std::int64_t panel = first; panel < std::min(first + together, end); ++panel)
-                    kernels::multiplyTokens(W, panel, tokensOf(eight), bytes + eight * inputBytes, rows,
-                                            numbers<float>(y) + eight * kEight * rows + panel * kernels::kPanelRows);
-    });
+    inParallel(W.panelRows / kernels::kPanelRows, kernels::kPanelRows * W.columns * tokens,
+               [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t first = begin; first < end; first += together)
+                       for (std::int64_t eight = 0; eight < eights; ++eight)
+                           for (std::int64_t panel = first; panel < std::min(first + together, end); ++panel)
+                               kernels::multiplyTokens(W, panel, tokensOf(eight), bytes + eight * inputBytes, rows,
+                                                       numbers<float>(y) + eight * kEight * rows +
+                                                           panel * kernels::kPanelRows);
+               });
     if (W.panelRows < rows)
         y.narrow(1, W.panelRows, rows - W.panelRows).copy_(linearBehindPanels(W, x, blocks));
     return y;
@@ -150,13 +158,16 @@ at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, co
 at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
 {
     const kernels::BlockMatrix W = matrixOf(blocks, format, panelRows);
-    TORCH_CHECK_VALUE(x.scalar_type() == at::kFloat && x.dim() > 0 && x.size(-1) == W.columns, "x is float32 [...,", W.columns, "]");
+    TORCH_CHECK_VALUE(x.scalar_type() == at::kFloat && x.dim() > 0 && x.size(-1) == W.columns, "x is float32 [...,",
+                      W.columns, "]");
     const std::int64_t tokens = x.numel() / std::max<std::int64_t>(1, W.columns), rows = blocks.size(0);
     std::vector<std::int64_t> sizes = x.sizes().vec();
     sizes.back() = rows;
     const at::Tensor dense = x.reshape({tokens, W.columns}).contiguous();
     if (tokens > kFewTokens && W.panelRows > 0)
-        return (tokens > kManyTokens && kernels::hasTiles() ? linearByTiles(W, dense, blocks) : linearByEights(W, dense, blocks)).view(sizes);
+        return (tokens > kManyTokens && kernels::hasTiles() ? linearByTiles(W, dense, blocks)
+                                                            : linearByEights(W, dense, blocks))
+            .view(sizes);
     if (tokens > kManyTokens)
         return at::linear(x, expand(blocks, format, panelRows, at::kFloat));
     const at::Tensor y = at::empty({tokens, rows}, x.options());
@@ -275,7 +286,8 @@ QuantisedWeight QuantisedWeight::rounded(const at::Tensor &values, DType type)
             type == DType::Q8_0 ? roundToQ8(from, to) : roundToQ4(from, to);
     });
     QuantisedWeight weight = from(blocks, type).value();
-    weight.m_loss = {(dense - weight.expanded()).square().sum(at::kDouble).item<double>(), dense.square().sum(at::kDouble).item<double>()};
+    weight.m_loss = {(dense - weight.expanded()).square().sum(at::kDouble).item<double>(),
+                     dense.square().sum(at::kDouble).item<double>()};
     return weight;
 }
 
@@ -305,7 +317,8 @@ QuantisedWeight QuantisedWeight::narrow(std::int64_t first, std::int64_t rows) c
 
 at::Tensor QuantisedWeight::expanded(at::ScalarType type) const
 {
-    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, std::int64_t, std::int64_t, at::ScalarType)>("supralens::expand_blocks");
+    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, std::int64_t, std::int64_t, at::ScalarType)>(
+        "supralens::expand_blocks");
     return op.call(m_blocks, static_cast<std::int64_t>(m_matrix.format), m_matrix.panelRows, type);
 }
 
@@ -315,8 +328,9 @@ at::Tensor QuantisedWeight::rowsAt(const at::Tensor &indices) const
     sizes.push_back(columns());
     const at::Tensor wanted = indices.contiguous(), values = at::empty(sizes);
     const std::int64_t *index = wanted.const_data_ptr<std::int64_t>();
-    TORCH_CHECK_INDEX(std::all_of(index, index + wanted.numel(), [&](std::int64_t row) { return row >= 0 && row < rows(); }),
-                      "index out of range: there are ", rows(), " rows");
+    TORCH_CHECK_INDEX(
+        std::all_of(index, index + wanted.numel(), [&](std::int64_t row) { return row >= 0 && row < rows(); }),
+        "index out of range: there are ", rows(), " rows");
     inParallel(wanted.numel(), columns(), [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t i = begin; i < end; ++i)
             kernels::unpack(m_matrix, index[i], 1, numbers<float>(values) + i * columns());
@@ -326,7 +340,9 @@ at::Tensor QuantisedWeight::rowsAt(const at::Tensor &indices) const
 
 at::Tensor QuantisedWeight::linear(const at::Tensor &x) const
 {
-    static const auto op = operatorNamed<at::Tensor(const at::Tensor &, const at::Tensor &, std::int64_t, std::int64_t)>("supralens::block_linear");
+    static const auto op =
+        operatorNamed<at::Tensor(const at::Tensor &, const at::Tensor &, std::int64_t, std::int64_t)>(
+            "supralens::block_linear");
     return op.call(x, m_blocks, static_cast<std::int64_t>(m_matrix.format), m_matrix.panelRows);
 }
 
