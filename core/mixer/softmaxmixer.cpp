@@ -19,12 +19,6 @@ bool areDense(const at::Tensor &rows, const at::Tensor &q)
            (rows.stride(2) == rows.size(3) || rows.size(2) == 1);
 }
 
-/// Of 0..count, in an order whose halves are worth the same where the later ones are worth more: first, last, second...
-std::int64_t fromBothEnds(std::int64_t index, std::int64_t count)
-{
-    return index % 2 == 0 ? index / 2 : count - 1 - index / 2;
-}
-
 } // namespace
 
 SoftmaxMixer::SoftmaxMixer(const MixerConfig &config, ProjectionSet projections)
@@ -109,35 +103,28 @@ at::Tensor SoftmaxMixer::attendOne(const at::Tensor &q, const at::Tensor &keys, 
     return at::matmul(weights, v).reshape({q.size(0), m_config.heads, 1, m_config.valueDim});
 }
 
-/// In blocks of tokens, each with the heads that share keys.
+/// In blocks of tokens, each with the heads that share keys; the last first, since they see most.
 at::Tensor SoftmaxMixer::attendMany(const at::Tensor &q, const at::Tensor &keys, const at::Tensor &values) const
 {
     constexpr std::int64_t kBlock = 64;
     const std::int64_t tokens = q.size(2), before = keys.size(2) - tokens, group = m_config.heads / m_config.kvHeads;
-    const std::int64_t blocks = (tokens + kBlock - 1) / kBlock, seen = before + (tokens + 1) / 2;
+    const std::int64_t blocks = (tokens + kBlock - 1) / kBlock, perBlock = q.size(0) * m_config.kvHeads;
     const at::Tensor out = at::empty({q.size(0), tokens, m_config.heads, m_config.valueDim}, q.options());
-    kernels::PromptAttention shape{
-        std::min(kBlock, tokens),   group,       m_config.inputDim, m_config.valueDim, before,
-        m_config.slidingWindow,     q.stride(2), q.stride(1),       out.stride(1),     out.stride(2),
-        static_cast<float>(m_scale)};
     withNumberType(q, [&](auto type) {
         using T = decltype(type);
-        const std::int64_t numbersEach = shape.tokens * group * seen * (shape.dk + shape.dv);
-        inParallel(q.size(0) * m_config.kvHeads * blocks, numbersEach, [&](std::int64_t begin, std::int64_t end) {
-            const at::Tensor scratch = at::empty({kernels::scratchOf(shape)}, q.options().dtype(at::kFloat));
-            for (std::int64_t i = begin; i < end; ++i) {
-                const std::int64_t sequence = i / blocks / m_config.kvHeads, kvHead = i / blocks % m_config.kvHeads;
-                const std::int64_t head = kvHead * group, token = fromBothEnds(i % blocks, blocks) * kBlock;
-                kernels::PromptAttention own = shape;
-                own.tokens = std::min(kBlock, tokens - token);
-                own.before = before + token;
-                kernels::attendMany(
-                    own, numbers<const T>(q) + sequence * q.stride(0) + head * q.stride(1) + token * q.stride(2),
-                    numbers<const T>(keys) + sequence * keys.stride(0) + kvHead * keys.stride(1),
-                    numbers<const T>(values) + sequence * values.stride(0) + kvHead * values.stride(1),
-                    numbers<float>(scratch),
-                    numbers<T>(out) + sequence * out.stride(0) + token * out.stride(1) + head * out.stride(2));
-            }
+        inTurns(perBlock * blocks, [&](std::int64_t part) {
+            const std::int64_t token = (blocks - 1 - part / perBlock) * kBlock;
+            const std::int64_t sequence = part % perBlock / m_config.kvHeads, kvHead = part % m_config.kvHeads;
+            const std::int64_t head = kvHead * group;
+            const kernels::PromptAttention shape{std::min(kBlock, tokens - token), group, m_config.inputDim,
+                                                 m_config.valueDim, before + token, m_config.slidingWindow, q.stride(2),
+                                                 q.stride(1), out.stride(1), out.stride(2), static_cast<float>(m_scale)};
+            const at::Tensor scratch = at::empty({kernels::scratchOf(shape)}, at::kFloat);
+            kernels::attendMany(
+                shape, numbers<const T>(q) + sequence * q.stride(0) + head * q.stride(1) + token * q.stride(2),
+                numbers<const T>(keys) + sequence * keys.stride(0) + kvHead * keys.stride(1),
+                numbers<const T>(values) + sequence * values.stride(0) + kvHead * values.stride(1), numbers<float>(scratch),
+                numbers<T>(out) + sequence * out.stride(0) + token * out.stride(1) + head * out.stride(2));
         });
     });
     return out.transpose(1, 2);

@@ -5,6 +5,8 @@
 
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
+#include <algorithm>
+#include <atomic>
 
 #if AT_PARALLEL_OPENMP && !defined(_OPENMP)
 #error "at::parallel_for() would run on one thread: compile with OpenMP"
@@ -42,6 +44,18 @@ void inParallel(std::int64_t count, std::int64_t numbersEach, const F &f)
 {
     constexpr std::int64_t kNumbersPerThread = 1 << 15;
     at::parallel_for(0, count, std::max<std::int64_t>(1, kNumbersPerThread / std::max<std::int64_t>(1, numbersEach)), f);
+}
+
+/// f(part) for each of 0..parts, by whichever thread is free: for parts that differ, or machines that take cores away.
+template <class F>
+void inTurns(std::int64_t parts, const F &f)
+{
+    std::atomic<std::int64_t> next{0};
+    at::parallel_for(0, std::min<std::int64_t>(parts, at::get_num_threads()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t thread = begin; thread < end; ++thread)
+            for (std::int64_t part = next++; part < parts; part = next++)
+                f(part);
+    });
 }
 
 } // namespace lens

@@ -125,11 +125,11 @@ at::Tensor linearByTiles(const kernels::BlockMatrix &W, const at::Tensor &x, con
     return W.panelRows == blocks.size(0) ? y : at::cat({y, linearBehindPanels(W, x, blocks)}, 1);
 }
 
-/// Eight tokens' integers stay in the first cache while a thread's panels go by, and these in the second from one eight
-/// to the next.
+/// In parts of some panels and some eights of tokens, which stay in the second cache; the integers of eight tokens stay
+/// in the first while panels go by.
 at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
-    constexpr std::int64_t kEight = kernels::kTokensTogether, kCacheBytes = 1 << 18;
+    constexpr std::int64_t kEight = kernels::kTokensTogether, kEights = 8, kPanels = 12;
     const std::int64_t tokens = x.size(0), rows = blocks.size(0), eights = (tokens + kEight - 1) / kEight;
     const std::int64_t inputBytes = kernels::tokenBytes(W.format, W.columns);
     const at::Tensor input = at::empty({eights, inputBytes}, at::kByte), y = at::empty({tokens, rows}, x.options());
@@ -140,16 +140,15 @@ at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, co
             kernels::makeTokenBytes(W.format, W.columns, tokensOf(eight),
                                     numbers<const float>(x) + eight * kEight * W.columns, bytes + eight * inputBytes);
     });
-    const std::int64_t together = std::max<std::int64_t>(1, kCacheBytes / (kernels::kPanelRows * W.rowBytes()));
-    inParallel(W.panelRows / kernels::kPanelRows, kernels::kPanelRows * W.columns * tokens,
-               [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t first = begin; first < end; first += together)
-                       for (std::int64_t eight = 0; eight < eights; ++eight)
-                           for (std::int64_t panel = first; panel < std::min(first + together, end); ++panel)
-                               kernels::multiplyTokens(W, panel, tokensOf(eight), bytes + eight * inputBytes, rows,
-                                                       numbers<float>(y) + eight * kEight * rows +
-                                                           panel * kernels::kPanelRows);
-               });
+    const std::int64_t panels = W.panelRows / kernels::kPanelRows;
+    const std::int64_t across = (panels + kPanels - 1) / kPanels, down = (eights + kEights - 1) / kEights;
+    inTurns(across * down, [&](std::int64_t part) {
+        const std::int64_t firstPanel = part / down * kPanels, firstEight = part % down * kEights;
+        for (std::int64_t eight = firstEight; eight < std::min(firstEight + kEights, eights); ++eight)
+            for (std::int64_t panel = firstPanel; panel < std::min(firstPanel + kPanels, panels); ++panel)
+                kernels::multiplyTokens(W, panel, tokensOf(eight), bytes + eight * inputBytes, rows,
+                                        numbers<float>(y) + eight * kEight * rows + panel * kernels::kPanelRows);
+    });
     if (W.panelRows < rows)
         y.narrow(1, W.panelRows, rows - W.panelRows).copy_(linearBehindPanels(W, x, blocks));
     return y;
