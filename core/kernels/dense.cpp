@@ -15,7 +15,7 @@ constexpr std::int64_t kStreams = 4;   // memory serves several places at a time
 constexpr std::int64_t kAhead = 1024;  // bytes of each that are fetched before they are needed
 constexpr std::int64_t kLine = 64;     // bytes that are fetched at a time
 
-/// y[apart i] = row[apart i] times x, i < count.
+/// y[apart i] = row[apart i] times x, i < count, which is 1 or 4.
 template <std::int64_t count, class T>
 HWY_INLINE void rowsApart(std::int64_t columns, std::int64_t apart, const T *row, const float *x, float *y)
 {
@@ -39,13 +39,21 @@ HWY_INLINE void rowsApart(std::int64_t columns, std::int64_t apart, const T *row
                 sums[i] = hn::MulAdd(load(d, row + i * stride + k), input, sums[i]);
         }
     }
+    float totals[count];
+    if constexpr (count == 4)
+        storeSums(d, sums, 1, totals);
+    else
+        totals[0] = hn::GetLane(hn::SumOfLanes(d, sums[0]));
     HWY_UNROLL(4)
     for (std::int64_t i = 0; i < count; ++i) {
-        Sum rest;
-        sweep(columns - j, [&](auto tag, std::int64_t k) HWY_ATTR {
-            rest.add(tag, hn::Mul(load(tag, row + i * stride + j + k), hn::LoadU(tag, x + j + k)));
-        });
-        y[i * apart] = hn::GetLane(hn::SumOfLanes(d, sums[i])) + rest.total();
+        if (j < columns) {
+            Sum rest;
+            sweep(columns - j, [&](auto tag, std::int64_t k) HWY_ATTR {
+                rest.add(tag, hn::Mul(load(tag, row + i * stride + j + k), hn::LoadU(tag, x + j + k)));
+            });
+            totals[i] += rest.total();
+        }
+        y[i * apart] = totals[i];
     }
 }
 

@@ -117,6 +117,40 @@ private:
     float m_rest = kLeast;
 };
 
+#if HWY_TARGET != HWY_SCALAR
+
+/// x has four lanes, or several times four.
+template <class D>
+HWY_INLINE hn::Vec<hn::FixedTag<float, 4>> sumOfFours(D d, hn::Vec<D> x)
+{
+    if constexpr (hn::MaxLanes(D()) == 4) {
+        return x;
+    } else {
+        const hn::Half<D> half;
+        return sumOfFours(half, hn::Add(hn::LowerHalf(half, x), hn::UpperHalf(half, x)));
+    }
+}
+
+#endif
+
+/// to[i] = factor times the sum of the lanes of x[i].
+template <class D>
+HWY_INLINE void storeSums([[maybe_unused]] D d, const hn::Vec<D> (&x)[4], float factor, float *to)
+{
+#if HWY_TARGET == HWY_SCALAR
+    for (std::int64_t i = 0; i < 4; ++i)
+        to[i] = factor * hn::GetLane(x[i]);
+#else
+    const hn::Repartition<std::uint64_t, D> pairs;
+    const auto ab = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, x[0], x[1]), hn::InterleaveUpper(d, x[0], x[1])));
+    const auto cd = hn::BitCast(pairs, hn::Add(hn::InterleaveLower(d, x[2], x[3]), hn::InterleaveUpper(d, x[2], x[3])));
+    const auto lower = hn::BitCast(d, hn::InterleaveLower(pairs, ab, cd));
+    const auto upper = hn::BitCast(d, hn::InterleaveUpper(pairs, ab, cd));
+    const hn::FixedTag<float, 4> four;
+    hn::StoreU(hn::Mul(sumOfFours(d, hn::Add(lower, upper)), hn::Set(four, factor)), four, to);
+#endif
+}
+
 } // namespace lens::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
