@@ -5,6 +5,7 @@
 #include "kernels/swiglu.h"
 #include "kernels/vocabularyloss.h"
 #include "everytarget.h"
+#include "noise.h"
 
 #include <QTest>
 #include <bit>
@@ -14,49 +15,13 @@
 #include <vector>
 
 using namespace lens;
+using namespace lens::test;
 using kernels::BFloat16;
 
 namespace {
 
-double value(float x)
-{
-    return x;
-}
-
-double value(BFloat16 x)
-{
-    return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-
-template <class T>
-T nearest(double x);
-
-template <>
-float nearest<float>(double x)
-{
-    return static_cast<float>(x);
-}
-
-template <>
-BFloat16 nearest<BFloat16>(double x)
-{
-    std::uint32_t bits = std::bit_cast<std::uint32_t>(static_cast<float>(x));
-    return static_cast<BFloat16>((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-}
-
 template <class T>
 constexpr double tolerance = std::is_same_v<T, float> ? 4e-6 : 1.0 / 250;
-
-template <class T>
-std::vector<T> noise(std::int64_t n, unsigned seed, double scale = 1)
-{
-    std::mt19937 generator(seed);
-    std::normal_distribution<double> normal(0, scale);
-    std::vector<T> x;
-    for (std::int64_t i = 0; i < n; ++i)
-        x.push_back(nearest<T>(normal(generator)));
-    return x;
-}
 
 /// The error may be as large as that of a sum whose terms have the given magnitude.
 template <class T>

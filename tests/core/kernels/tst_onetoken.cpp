@@ -3,45 +3,23 @@
 #include "kernels/matrix.h"
 #include "kernels/onetoken.h"
 #include "everytarget.h"
+#include "noise.h"
 
 #include <QTest>
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <utility>
 #include <vector>
 
 using namespace lens;
+using namespace lens::test;
 using kernels::BFloat16;
 
 namespace {
 
 constexpr double kTolerance = 4e-6;
 constexpr float kNotANumber = std::numeric_limits<float>::quiet_NaN();
-
-double value(float x)
-{
-    return x;
-}
-
-double value(BFloat16 x)
-{
-    return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-
-template <class T>
-std::vector<T> noise(std::int64_t n, unsigned seed, float scale = 1)
-{
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0, scale);
-    std::vector<float> x(static_cast<std::size_t>(n));
-    std::generate(x.begin(), x.end(), [&] { return normal(generator); });
-    std::vector<T> rounded(x.size());
-    kernels::convert(n, x.data(), rounded.data());
-    return rounded;
-}
 
 /// One head of a cache and the queries that share it.
 template <class T>

@@ -1,43 +1,20 @@
 // Attention of many tokens, for every instruction set of this machine, against plain loops in double precision.
-#include "kernels/onetoken.h"
 #include "kernels/promptattention.h"
 #include "everytarget.h"
+#include "noise.h"
 
 #include <QTest>
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <limits>
-#include <random>
 #include <vector>
 
 using namespace lens;
+using namespace lens::test;
 using kernels::BFloat16;
 using kernels::PromptAttention;
 
 namespace {
-
-double value(float x)
-{
-    return x;
-}
-
-double value(BFloat16 x)
-{
-    return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
-
-template <class T>
-std::vector<T> noise(std::int64_t n, unsigned seed, float scale)
-{
-    std::mt19937 generator(seed);
-    std::normal_distribution<float> normal(0, scale);
-    std::vector<float> x(static_cast<std::size_t>(n));
-    std::generate(x.begin(), x.end(), [&] { return normal(generator); });
-    std::vector<T> rounded(x.size());
-    kernels::convert(n, x.data(), rounded.data());
-    return rounded;
-}
 
 /// Tokens with their heads behind one another, and a cache; nothing is written between the heads of different tokens.
 template <class T>
