@@ -50,15 +50,17 @@ void HeadCollector::begin(std::int64_t first, std::int64_t tokens)
 
 void HeadCollector::offer(std::int64_t layer, const at::Tensor &value)
 {
-    const at::Tensor numbers = value.detach()[0].to(at::kCPU, at::kFloat).contiguous();
-    const std::int64_t heads = std::min(m_heads, numbers.size(0));
-    const std::int64_t tokens = std::min(m_current, numbers.size(1));
+    // Every token of decoding gives numbers in a row, of which nothing needs to be made.
+    const bool isPlain = value.is_cpu() && value.scalar_type() == at::kFloat && value.is_contiguous();
+    const at::Tensor numbers = isPlain ? value : value.detach().narrow(0, 0, 1).to(at::kCPU, at::kFloat).contiguous();
+    const std::int64_t heads = std::min(m_heads, numbers.size(1));
+    const std::int64_t tokens = std::min(m_current, numbers.size(2));
     const float *from = numbers.const_data_ptr<float>();
     const std::int64_t first = m_frame.tokens - m_current;
     for (std::int64_t token = 0; token < tokens; ++token)
         for (std::int64_t head = 0; head < heads; ++head)
             m_frame.values[static_cast<std::size_t>(((first + token) * m_frame.layers + layer) * m_heads + head)] =
-                from[head * numbers.size(1) + token];
+                from[head * numbers.size(2) + token];
 }
 
 void HeadCollector::discard()

@@ -175,8 +175,11 @@ void DecodeStep::Plan::runBlock(std::size_t layer, ModelState &state, ProbeSink 
     block.feedForwardNorm.apply(m_config.hiddenSize, m_x.data(), m_normed.data());
     block.feedForward.run(m_normed.data(), m_change.data(), team);
     add(m_x, m_change);
-    if (norms)
-        probe->offer(ProbeKind::StateNorm, index, at::tensor(at::ArrayRef<float>(m_stateNorms.data(), static_cast<std::size_t>(block.heads))).view({1, -1, 1}));
+    if (!norms)
+        return;
+    const at::Tensor values = at::empty({1, block.heads, 1}, at::kFloat);
+    std::copy_n(m_stateNorms.data(), block.heads, numbers<float>(values));
+    probe->offer(ProbeKind::StateNorm, index, values);
 }
 
 DecodeStep::DecodeStep(std::shared_ptr<const Decoder> decoder, std::unique_ptr<Plan> plan, int threads)
