@@ -52,6 +52,7 @@ private Q_SLOTS:
         QProcess process;
         process.start(QStringLiteral(SUPRALENS_CLI), arguments("killed", 4000) + workspace("killed.db"));
         QVERIFY(QTest::qWaitFor([this] { return newestCheckpoint("killed") > 100; }, 60000));
+        QTest::qWait(2000); // the workspace is written to twice a second, however fast the steps are
         process.kill();
         QVERIFY(process.waitForFinished());
         const Stored cut = read("killed.db");
