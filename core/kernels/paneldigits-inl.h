@@ -8,7 +8,7 @@
 
 #include "kernels/panelformats-inl.h"
 
-#if HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX2
 
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
@@ -34,7 +34,7 @@ HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
 {
     constexpr float kMost = greatestInteger<Panel>();
     constexpr float kLeast = 1e-30f;  // below, the inverse of a scale would overflow
-    constexpr std::int64_t group = Panel::kGroup, lanes = 16;
+    constexpr std::int64_t group = Panel::kGroup, lanes = kRows;
     constexpr int unused = 32 - kDigitBits;
     const hn::Rebind<std::int8_t, Sums> narrow;
     auto total = hn::Zero(Lanes()), greatest = total;
@@ -63,14 +63,72 @@ HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
     *to.start = Panel::kRaised == 0 ? 0 : -Panel::kRaised * hn::GetLane(hn::SumOfLanes(Sums(), integers));
 }
 
+#if HWY_TARGET <= HWY_AVX3_DL
+
+/// Integers times one digit of x, summed over columns.
+using DigitSums = Sums;
+
+/// How many vectors of four columns may be summed up before together().
+template <class Panel>
+constexpr int kSteps = Panel::kGroup / 4;
+
 /// sums += q times four digits. In assembly: Highway does not ask the compiler for this instruction, though its target
 /// implies it.
-HWY_INLINE void add(hn::Vec<Sums> &sums, ByteVector q, const std::int8_t *digits)
+HWY_INLINE void add(hn::Vec<DigitSums> &sums, ByteVector q, const std::int8_t *digits)
 {
     asm("vpdpbusd %2%{1to16%}, %1, %0"
         : "+v"(sums.raw)
         : "v"(q.raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
 }
+
+/// What the sums of three digits stand for.
+HWY_INLINE hn::Vec<Sums> together(const hn::Vec<DigitSums> (&sums)[kDigits])
+{
+    const auto upper = hn::Add(hn::ShiftLeft<kDigitBits>(sums[0]), sums[1]);
+    return hn::Add(hn::ShiftLeft<kDigitBits>(upper), sums[2]);
+}
+
+#else
+
+/// Integers times one digit of x, summed over columns, even and odd ones apart.
+using DigitSums = hn::FixedTag<std::int16_t, 2 * kRows>;
+
+/// How many vectors of four columns may be summed up before together(): as many as 16 bits have room for.
+template <class Panel>
+constexpr int kSteps = HWY_MIN(Panel::kGroup / 4,
+                               32767 / (2 * Panel::kRaisedMost
+                                        * HWY_MAX(64, static_cast<int>(greatestInteger<Panel>()) >> 2 * kDigitBits)));
+
+/// sums += q times four digits.
+HWY_INLINE void add(hn::Vec<DigitSums> &sums, ByteVector q, const std::int8_t *digits)
+{
+    const auto four = hn::Set(Sums(), *reinterpret_cast<const std::int32_t *>(digits));
+#if HWY_TARGET <= HWY_AVX3
+    const hn::Vec<DigitSums> products{_mm512_maddubs_epi16(q.raw, four.raw)};
+#else
+    const hn::Vec<DigitSums> products{_mm256_maddubs_epi16(q.raw, four.raw)};
+#endif
+    sums = hn::Add(sums, products);
+}
+
+/// Even and odd columns times `factor`.
+HWY_INLINE hn::Vec<Sums> pairs(hn::Vec<DigitSums> sums, std::int16_t factor)
+{
+    const auto factors = hn::Set(DigitSums(), factor);
+#if HWY_TARGET <= HWY_AVX3
+    return hn::Vec<Sums>{_mm512_madd_epi16(sums.raw, factors.raw)};
+#else
+    return hn::Vec<Sums>{_mm256_madd_epi16(sums.raw, factors.raw)};
+#endif
+}
+
+/// What the sums of three digits stand for.
+HWY_INLINE hn::Vec<Sums> together(const hn::Vec<DigitSums> (&sums)[kDigits])
+{
+    return hn::Add(hn::Add(pairs(sums[0], 1 << 2 * kDigitBits), pairs(sums[1], 1 << kDigitBits)), pairs(sums[2], 1));
+}
+
+#endif
 
 } // namespace lens::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

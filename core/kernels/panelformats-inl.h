@@ -1,5 +1,5 @@
-// How panels hold the integers, scales and offsets of each block format, read by instructions for bytes (AVX-512 VNNI).
-// A vector of 64 bytes is four columns of 16 rows.
+// How panels hold the integers, scales and offsets of each block format, read by instructions for bytes: 64 bytes are four
+// columns of 16 rows, which are one vector of AVX-512 or two of AVX2.
 #if defined(SUPRALENS_PANELFORMATS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUPRALENS_PANELFORMATS_INL_H
 #undef SUPRALENS_PANELFORMATS_INL_H
@@ -9,7 +9,7 @@
 
 #include <hwy/highway.h>
 
-#if HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX2
 
 #include "kernels/panels.h"
 
@@ -19,12 +19,27 @@ namespace lens::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 using Bytes = const std::uint8_t *;
-using Lanes = hn::FixedTag<float, 16>;
+
+constexpr int kRows = HWY_TARGET <= HWY_AVX3 ? 16 : 8;  // that a vector has lanes of 32 bits for
+constexpr int kSlices = static_cast<int>(kPanelRows) / kRows;
+
+using Lanes = hn::FixedTag<float, kRows>;
 using Values = hn::Vec<Lanes>;
-using Sums = hn::FixedTag<std::int32_t, 16>;
-using ByteLanes = hn::FixedTag<std::uint8_t, 64>;
+using Sums = hn::FixedTag<std::int32_t, kRows>;
+using ByteLanes = hn::FixedTag<std::uint8_t, 4 * kRows>;
 using ByteVector = hn::Vec<ByteLanes>;
-using RowBytes = hn::FixedTag<std::uint8_t, 16>;
+using RowBytes = hn::FixedTag<std::uint8_t, kRows>;
+
+/// The rows of a panel's block that are one vector. Offsets are those of fields in the block, whose units have a row each.
+struct Slice {
+    Bytes block;
+    int row;  ///< the first
+
+    HWY_INLINE Bytes words(int offset) const { return block + offset + 4 * row; }
+    HWY_INLINE Bytes halves(int offset) const { return block + offset + 2 * row; }
+    HWY_INLINE Bytes bytes(int offset) const { return block + offset + row; }
+    HWY_INLINE Bytes bits(int offset) const { return block + offset + row / 2; }  ///< four a row
+};
 
 HWY_INLINE ByteVector bytesAt(Bytes at)
 {
@@ -60,13 +75,13 @@ HWY_INLINE ByteVector nibbles(Bytes at)
         return only(bytesAt(at), 15);
 }
 
-/// 16 more where one of 64 bits is set.
+/// 16 more where a bit is set.
 HWY_INLINE ByteVector withFifths(ByteVector four, Bytes bits)
 {
     return hn::Or(four, hn::IfThenElseZero(hn::LoadMaskBits(ByteLanes(), bits), hn::Set(ByteLanes(), 16)));
 }
 
-/// float16 numbers of 16 rows.
+/// float16 numbers of a slice.
 HWY_INLINE Values halves(Bytes at)
 {
     const hn::Rebind<hwy::float16_t, Lanes> narrow;
@@ -79,23 +94,24 @@ HWY_INLINE Values numbersOf(hn::Vec<RowBytes> bytes)
 }
 
 /// Blocks that are one group with a float16 scale, and perhaps a float16 offset behind it. The integers of group g are
-/// quants<i>(): columns 4 i to 4 i + 3, raised by kRaised; without that they are at most kGreatest.
+/// quants<i>(): columns 4 i to 4 i + 3, raised by kRaised, at most kRaisedMost; without that they are at most kGreatest.
 template <BlockFormat format, int raised, bool offset, bool fifths>
 struct SimplePanel {
     static constexpr BlockFormat kFormat = format;
-    static constexpr int kGroup = 32, kRaised = raised, kGreatest = raised != 0 ? raised : fifths ? 31 : 15;
+    static constexpr int kGroup = 32, kRaised = raised, kRaisedMost = fifths ? 31 : 15;
+    static constexpr int kGreatest = raised != 0 ? raised : kRaisedMost;
     static constexpr bool kHasOffsets = offset;
     static constexpr int kBits = 32 * (offset ? 2 : 1), kQuants = kBits + (fifths ? 64 : 0);
 
-    static HWY_INLINE Values scale(Bytes block, int) { return halves(block); }
-    static HWY_INLINE Values offsets(Bytes block, int) { return halves(block + 32); }
+    static HWY_INLINE Values scale(Slice slice, int) { return halves(slice.halves(0)); }
+    static HWY_INLINE Values offsets(Slice slice, int) { return halves(slice.halves(32)); }
 
     template <int i>
-    static HWY_INLINE ByteVector quants(Bytes block, int)
+    static HWY_INLINE ByteVector quants(Slice slice, int)
     {
-        const ByteVector four = nibbles<i / 4 == 1>(block + kQuants + 64 * (i % 4));
+        const ByteVector four = nibbles<i / 4 == 1>(slice.words(kQuants + 64 * (i % 4)));
         if constexpr (fifths)
-            return withFifths(four, block + kBits + 8 * i);
+            return withFifths(four, slice.bits(kBits + 8 * i));
         else
             return four;
     }
@@ -103,15 +119,15 @@ struct SimplePanel {
 
 struct ByteWidePanel {
     static constexpr BlockFormat kFormat = BlockFormat::Q8_0;
-    static constexpr int kGroup = 32, kRaised = 128, kGreatest = 128;
+    static constexpr int kGroup = 32, kRaised = 128, kRaisedMost = 255, kGreatest = 128;
     static constexpr bool kHasOffsets = false;
 
-    static HWY_INLINE Values scale(Bytes block, int) { return halves(block); }
+    static HWY_INLINE Values scale(Slice slice, int) { return halves(slice.halves(0)); }
 
     template <int i>
-    static HWY_INLINE ByteVector quants(Bytes block, int)
+    static HWY_INLINE ByteVector quants(Slice slice, int)
     {
-        return hn::Xor(bytesAt(block + 32 + 64 * i), hn::Set(ByteLanes(), 128));
+        return hn::Xor(bytesAt(slice.words(32 + 64 * i)), hn::Set(ByteLanes(), 128));
     }
 };
 
@@ -119,41 +135,41 @@ struct ByteWidePanel {
 template <BlockFormat format, bool fifths>
 struct NestedPanel {
     static constexpr BlockFormat kFormat = format;
-    static constexpr int kGroup = 32, kRaised = 0, kGreatest = fifths ? 31 : 15;
+    static constexpr int kGroup = 32, kRaised = 0, kRaisedMost = fifths ? 31 : 15, kGreatest = kRaisedMost;
     static constexpr bool kHasOffsets = true;
     static constexpr int kBits = 256, kQuants = kBits + (fifths ? 512 : 0);
 
-    static HWY_INLINE Values scale(Bytes block, int group)
+    static HWY_INLINE Values scale(Slice slice, int group)
     {
-        const auto bits = group < 4 ? hn::And(packed(block, group), hn::Set(RowBytes(), 63))
-                                    : hn::Or(hn::And(packed(block, group + 4), hn::Set(RowBytes(), 15)),
-                                             upperTwo(packed(block, group - 4)));
-        return hn::Mul(halves(block), numbersOf(bits));
+        const auto bits = group < 4 ? hn::And(packed(slice, group), hn::Set(RowBytes(), 63))
+                                    : hn::Or(hn::And(packed(slice, group + 4), hn::Set(RowBytes(), 15)),
+                                             upperTwo(packed(slice, group - 4)));
+        return hn::Mul(halves(slice.halves(0)), numbersOf(bits));
     }
 
-    static HWY_INLINE Values offsets(Bytes block, int group)
+    static HWY_INLINE Values offsets(Slice slice, int group)
     {
         const auto bits = group < 4
-                              ? hn::And(packed(block, group + 4), hn::Set(RowBytes(), 63))
-                              : hn::Or(hn::ShiftRight<4>(packed(block, group + 4)), upperTwo(packed(block, group)));
-        return hn::Neg(hn::Mul(halves(block + 32), numbersOf(bits)));
+                              ? hn::And(packed(slice, group + 4), hn::Set(RowBytes(), 63))
+                              : hn::Or(hn::ShiftRight<4>(packed(slice, group + 4)), upperTwo(packed(slice, group)));
+        return hn::Neg(hn::Mul(halves(slice.halves(32)), numbersOf(bits)));
     }
 
     template <int i>
-    static HWY_INLINE ByteVector quants(Bytes block, int group)
+    static HWY_INLINE ByteVector quants(Slice slice, int group)
     {
-        const Bytes at = block + kQuants + 64 * (group / 2 * 8 + i);
+        const Bytes at = slice.words(kQuants + 64 * (group / 2 * 8 + i));
         const ByteVector four = group % 2 == 1 ? nibbles<true>(at) : nibbles<false>(at);
         if constexpr (fifths)
-            return withFifths(four, block + kBits + 8 * (8 * group + i));
+            return withFifths(four, slice.bits(kBits + 8 * (8 * group + i)));
         else
             return four;
     }
 
 private:
-    static HWY_INLINE hn::Vec<RowBytes> packed(Bytes block, int index)
+    static HWY_INLINE hn::Vec<RowBytes> packed(Slice slice, int index)
     {
-        return hn::LoadU(RowBytes(), block + 64 + 16 * index);
+        return hn::LoadU(RowBytes(), slice.bytes(64 + 16 * index));
     }
     static HWY_INLINE hn::Vec<RowBytes> upperTwo(hn::Vec<RowBytes> bytes)
     {
@@ -163,23 +179,23 @@ private:
 
 struct SixBitPanel {
     static constexpr BlockFormat kFormat = BlockFormat::Q6_K;
-    static constexpr int kGroup = 16, kRaised = 32, kGreatest = 32;
+    static constexpr int kGroup = 16, kRaised = 32, kRaisedMost = 63, kGreatest = 32;
     static constexpr bool kHasOffsets = false;
 
-    static HWY_INLINE Values scale(Bytes block, int group)
+    static HWY_INLINE Values scale(Slice slice, int group)
     {
-        const hn::FixedTag<std::int8_t, 16> bytes;
-        const auto scales = hn::LoadU(bytes, reinterpret_cast<const std::int8_t *>(block + 3072 + 16 * group));
-        return hn::Mul(halves(block + 3328), hn::ConvertTo(Lanes(), hn::PromoteTo(Sums(), scales)));
+        const hn::FixedTag<std::int8_t, kRows> bytes;
+        const auto scales = hn::LoadU(bytes, reinterpret_cast<const std::int8_t *>(slice.bytes(3072 + 16 * group)));
+        return hn::Mul(halves(slice.halves(3328)), hn::ConvertTo(Lanes(), hn::PromoteTo(Sums(), scales)));
     }
 
     /// A group is half of the 32 columns that share a pair of bits in two, and one half in four, bits.
     template <int i>
-    static HWY_INLINE ByteVector quants(Bytes block, int group)
+    static HWY_INLINE ByteVector quants(Slice slice, int group)
     {
         const int n = group / 8, pair = group / 2 % 4, half = group % 2;
-        const Bytes four = block + 64 * (16 * n + 8 * (pair % 2) + 4 * half + i),
-                    two = block + 2048 + 64 * (8 * n + 4 * half + i);
+        const Bytes four = slice.words(64 * (16 * n + 8 * (pair % 2) + 4 * half + i)),
+                    two = slice.words(2048 + 64 * (8 * n + 4 * half + i));
         switch (pair) {
         case 0: return hn::Or(nibbles<false>(four), only(up<4>(bytesAt(two)), 48));
         case 1: return hn::Or(nibbles<false>(four), only(up<2>(bytesAt(two)), 48));

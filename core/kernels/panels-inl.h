@@ -1,5 +1,5 @@
-// Products of panels with one token, and their numbers as bfloat16. Four digits of x are repeated for every row, and 32
-// bits of each lane sum up.
+// Products of panels with one token, and their numbers as bfloat16. Four digits of x are repeated for every row, and the
+// lanes of a row sum up.
 #if defined(SUPRALENS_PANELS_INL_H) == defined(HWY_TARGET_TOGGLE)
 #ifdef SUPRALENS_PANELS_INL_H
 #undef SUPRALENS_PANELS_INL_H
@@ -9,7 +9,7 @@
 
 #include "kernels/paneldigits-inl.h"
 
-#if HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX2
 
 #include <hwy/cache_control.h>
 
@@ -40,36 +40,62 @@ HWY_INLINE void assign(std::int64_t columns, const float *x, ByteInput &input)
 
 /// What a group of columns needs to know of x.
 struct InputGroup {
-    const std::int8_t *first, *second, *third;
+    const std::int8_t *digit[kDigits];
     std::int32_t start;
     float scale, sum;
 };
 
-/// The three sums of a group, from its i-th four columns on.
-template <class Panel, int i>
-HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> &first, hn::Vec<Sums> &second,
-                           hn::Vec<Sums> &third)
+/// The sums of each slice and digit, from the group's i-th four columns to those before the end-th.
+template <class Panel, int i, int end>
+HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, hn::Vec<DigitSums> (&sums)[kSlices][kDigits])
 {
-    const ByteVector q = Panel::template quants<i>(block, group);
-    add(first, q, x.first + 4 * i);
-    add(second, q, x.second + 4 * i);
-    add(third, q, x.third + 4 * i);
-    if constexpr (4 * (i + 1) < Panel::kGroup)
-        addColumns<Panel, i + 1>(block, group, x, first, second, third);
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice) {
+        const ByteVector q = Panel::template quants<i>({block, slice * kRows}, group);
+        HWY_UNROLL(3)
+        for (int digit = 0; digit < kDigits; ++digit)
+            add(sums[slice][digit], q, x.digit[digit] + 4 * i);
+    }
+    if constexpr (i + 1 < end)
+        addColumns<Panel, i + 1, end>(block, group, x, sums);
+}
+
+/// integers += the group's columns of each slice times x, from the first-th four columns on.
+template <class Panel, int first>
+HWY_INLINE void addRuns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> (&integers)[kSlices])
+{
+    constexpr int end = first + kSteps<Panel>;
+    hn::Vec<DigitSums> sums[kSlices][kDigits];
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        HWY_UNROLL(3)
+        for (int digit = 0; digit < kDigits; ++digit)
+            sums[slice][digit] = hn::Zero(DigitSums());
+    addColumns<Panel, first, end>(block, group, x, sums);
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        integers[slice] = hn::Add(integers[slice], together(sums[slice]));
+    if constexpr (4 * end < Panel::kGroup)
+        addRuns<Panel, end>(block, group, x, integers);
 }
 
 /// sums += a group of columns of 16 rows times x.
 template <class Panel>
-HWY_INLINE void addGroup(Bytes block, int group, const InputGroup &x, Values &sums)
+HWY_INLINE void addGroup(Bytes block, int group, const InputGroup &x, Values (&sums)[kSlices])
 {
-    auto first = hn::Zero(Sums()), second = first, third = hn::Set(Sums(), x.start);
-    addColumns<Panel, 0>(block, group, x, first, second, third);
-    const auto upper = hn::Add(hn::ShiftLeft<kDigitBits>(first), second);
-    const auto integers = hn::Add(hn::ShiftLeft<kDigitBits>(upper), third);
-    sums = hn::MulAdd(hn::ConvertTo(Lanes(), integers), hn::Mul(Panel::scale(block, group), hn::Set(Lanes(), x.scale)),
-                      sums);
-    if constexpr (Panel::kHasOffsets)
-        sums = hn::MulAdd(Panel::offsets(block, group), hn::Set(Lanes(), x.sum), sums);
+    hn::Vec<Sums> integers[kSlices];
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        integers[slice] = hn::Set(Sums(), x.start);
+    addRuns<Panel, 0>(block, group, x, integers);
+    HWY_UNROLL(2)
+    for (int i = 0; i < kSlices; ++i) {
+        const Slice slice{block, i * kRows};
+        const Values scale = hn::Mul(Panel::scale(slice, group), hn::Set(Lanes(), x.scale));
+        sums[i] = hn::MulAdd(hn::ConvertTo(Lanes(), integers[i]), scale, sums[i]);
+        if constexpr (Panel::kHasOffsets)
+            sums[i] = hn::MulAdd(Panel::offsets(slice, group), hn::Set(Lanes(), x.sum), sums[i]);
+    }
 }
 
 /// `count` panels times x, each `panels` behind the one before.
@@ -79,10 +105,12 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
     const std::int64_t apart = panels * columns / elements * bytes;
-    Values sums[count];
+    Values sums[count][kSlices];
     HWY_UNROLL(4)
     for (int i = 0; i < count; ++i)
-        sums[i] = hn::Zero(Lanes());
+        HWY_UNROLL(2)
+        for (int slice = 0; slice < kSlices; ++slice)
+            sums[i][slice] = hn::Zero(Lanes());
     std::int64_t index = 0;
     for (std::int64_t column = 0; column < columns; column += elements, block += bytes) {
         HWY_UNROLL(4)
@@ -93,9 +121,7 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
         for (int group = 0; group < groups; ++group, ++index) {
             const std::int64_t at = index * Panel::kGroup;
             const auto i = static_cast<std::size_t>(index);
-            const InputGroup input{x.digit[0].data() + at,
-                                   x.digit[1].data() + at,
-                                   x.digit[2].data() + at,
+            const InputGroup input{{x.digit[0].data() + at, x.digit[1].data() + at, x.digit[2].data() + at},
                                    x.start[i],
                                    x.scale[i],
                                    x.sum[i]};
@@ -106,10 +132,12 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
     }
     HWY_UNROLL(4)
     for (int i = 0; i < count; ++i)
-        hn::StoreU(sums[i], Lanes(), y + i * panels * kPanelRows);
+        HWY_UNROLL(2)
+        for (int slice = 0; slice < kSlices; ++slice)
+            hn::StoreU(sums[i][slice], Lanes(), y + i * panels * kPanelRows + slice * kRows);
 }
 
-using Words = hn::FixedTag<std::uint32_t, 16>;
+using Words = hn::FixedTag<std::uint32_t, kRows>;
 
 /// The upper halves of two vectors' lanes, side by side: the second in the upper half.
 HWY_INLINE hn::Vec<Words> upperHalves(hn::Vec<Words> first, hn::Vec<Words> second)
@@ -117,7 +145,7 @@ HWY_INLINE hn::Vec<Words> upperHalves(hn::Vec<Words> first, hn::Vec<Words> secon
     return hn::Or(hn::ShiftRight<16>(first), hn::And(second, hn::Set(Words(), 0xFFFF0000u)));
 }
 
-/// Two columns of 16 rows. The first part is cut off, the second rounded: what is cut off is all in there.
+/// Two columns of a slice. The first part is cut off, the second rounded: what is cut off is all in there.
 HWY_INLINE void splitPair(Values a, Values b, std::uint32_t *high, std::uint32_t *low)
 {
     const auto upper = hn::Set(Words(), 0xFFFF0000u), half = hn::Set(Words(), 0x8000u);
@@ -129,21 +157,20 @@ HWY_INLINE void splitPair(Values a, Values b, std::uint32_t *high, std::uint32_t
                Words(), low);
 }
 
+/// A group of columns of a slice, from the i-th four on.
 template <class Panel, int i>
-HWY_INLINE void splitFour(Bytes block, int group, Values scale, Values offset, std::uint32_t *&high,
-                          std::uint32_t *&low)
+HWY_INLINE void splitFours(Slice slice, int group, Values scale, Values offset, std::uint32_t *high, std::uint32_t *low)
 {
-    const auto q = hn::BitCast(Sums(), Panel::template quants<i>(block, group));
+    constexpr std::int64_t pair = kPanelRows;
+    const auto q = hn::BitCast(Sums(), Panel::template quants<i>(slice, group));
     const auto byte = hn::Set(Sums(), 255);
     const auto number = [&](auto integers) HWY_ATTR {
         return hn::MulAdd(hn::ConvertTo(Lanes(), hn::And(integers, byte)), scale, offset);
     };
     splitPair(number(q), number(hn::ShiftRight<8>(q)), high, low);
-    splitPair(number(hn::ShiftRight<16>(q)), number(hn::ShiftRight<24>(q)), high + 16, low + 16);
-    high += 32;
-    low += 32;
+    splitPair(number(hn::ShiftRight<16>(q)), number(hn::ShiftRight<24>(q)), high + pair, low + pair);
     if constexpr (4 * (i + 1) < Panel::kGroup)
-        splitFour<Panel, i + 1>(block, group, scale, offset, high, low);
+        splitFours<Panel, i + 1>(slice, group, scale, offset, high + 2 * pair, low + 2 * pair);
 }
 
 /// See splitPanel(); pairs of bfloat16 numbers as words.
@@ -151,15 +178,19 @@ template <class Panel>
 HWY_INLINE void splitColumns(std::int64_t columns, Bytes block, std::uint32_t *high, std::uint32_t *low)
 {
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
+    constexpr std::int64_t words = Panel::kGroup / 2 * kPanelRows;
     for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
 #pragma GCC unroll 16
-        for (int group = 0; group < static_cast<int>(elements) / Panel::kGroup; ++group) {
-            const Values scale = Panel::scale(block, group);
-            Values offset = hn::Mul(scale, hn::Set(Lanes(), -Panel::kRaised));
-            if constexpr (Panel::kHasOffsets)
-                offset = Panel::offsets(block, group);
-            splitFour<Panel, 0>(block, group, scale, offset, high, low);
-        }
+        for (int group = 0; group < static_cast<int>(elements) / Panel::kGroup; ++group, high += words, low += words)
+            HWY_UNROLL(2)
+            for (int i = 0; i < kSlices; ++i) {
+                const Slice slice{block, i * kRows};
+                const Values scale = Panel::scale(slice, group);
+                Values offset = hn::Mul(scale, hn::Set(Lanes(), -Panel::kRaised));
+                if constexpr (Panel::kHasOffsets)
+                    offset = Panel::offsets(slice, group);
+                splitFours<Panel, 0>(slice, group, scale, offset, high + slice.row, low + slice.row);
+            }
 }
 
 } // namespace lens::kernels::HWY_NAMESPACE

@@ -14,7 +14,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
-#if HWY_TARGET <= HWY_AVX3_DL
+#if HWY_TARGET <= HWY_AVX2
 
 bool canMultiply()
 {

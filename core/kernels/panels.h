@@ -1,5 +1,6 @@
-// Quantised matrices rearranged for processors that multiply bytes (AVX-512 VNNI): 16 rows lie together, so that a vector
-// holds the same four columns of each, a row's sum stays in its lane, and scales serve 16 rows at a time.
+// Quantised matrices rearranged for processors that multiply bytes (AVX2, AVX-512, and faster its VNNI): 16 rows lie
+// together, so that a vector holds the same four columns of each, a row's sum stays in its lane, and scales serve 8 or 16
+// rows at a time.
 #pragma once
 
 #include "kernels/blockformat.h"
