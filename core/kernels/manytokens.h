@@ -1,10 +1,13 @@
 // Products of panels with several tokens at a time, for prompts and batches: a panel's integers are unpacked once for
-// eight tokens. Only where hasPanelProducts().
+// eight tokens.
 #pragma once
 
 #include "kernels/panels.h"
 
 namespace lens::kernels {
+
+/// Whether this processor multiplies bytes several times as fast as floats (AVX-512 VNNI); the rest is only for those.
+bool hasTokenProducts();
 
 constexpr std::int64_t kTokensTogether = 8;
 

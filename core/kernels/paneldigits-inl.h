@@ -63,69 +63,113 @@ HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
     *to.start = Panel::kRaised == 0 ? 0 : -Panel::kRaised * hn::GetLane(hn::SumOfLanes(Sums(), integers));
 }
 
+/// Four columns of a panel.
+struct Columns {
+    ByteVector slice[kSlices];
+};
+
+template <class Panel, int i>
+HWY_INLINE Columns columnsOf(Bytes block, int group)
+{
+    Columns q;
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        q.slice[slice] = Panel::template quants<i>({block, slice * kRows}, group);
+    return q;
+}
+
 #if HWY_TARGET <= HWY_AVX3_DL
 
 /// Integers times one digit of x, summed over columns.
-using DigitSums = Sums;
+struct DigitSums {
+    hn::Vec<Sums> slice[kSlices];
 
-/// How many vectors of four columns may be summed up before together().
+    static HWY_INLINE DigitSums none() { return {{hn::Zero(Sums())}}; }
+
+    /// Adds q times four digits. In assembly: Highway does not ask the compiler for this instruction, though its target
+    /// implies it.
+    HWY_INLINE void add(const Columns &q, const std::int8_t *digits)
+    {
+        asm("vpdpbusd %2%{1to16%}, %1, %0"
+            : "+v"(slice[0].raw)
+            : "v"(q.slice[0].raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
+    }
+};
+
+/// How many columns may be added by fours before together().
 template <class Panel>
-constexpr int kSteps = Panel::kGroup / 4;
-
-/// sums += q times four digits. In assembly: Highway does not ask the compiler for this instruction, though its target
-/// implies it.
-HWY_INLINE void add(hn::Vec<DigitSums> &sums, ByteVector q, const std::int8_t *digits)
-{
-    asm("vpdpbusd %2%{1to16%}, %1, %0"
-        : "+v"(sums.raw)
-        : "v"(q.raw), "m"(*reinterpret_cast<const std::int32_t *>(digits)));
-}
+constexpr int kMostColumns = Panel::kGroup;
 
 /// What the sums of three digits stand for.
-HWY_INLINE hn::Vec<Sums> together(const hn::Vec<DigitSums> (&sums)[kDigits])
+HWY_INLINE hn::Vec<Sums> together(const DigitSums (&sums)[kDigits], int slice)
 {
-    const auto upper = hn::Add(hn::ShiftLeft<kDigitBits>(sums[0]), sums[1]);
-    return hn::Add(hn::ShiftLeft<kDigitBits>(upper), sums[2]);
+    const auto upper = hn::Add(hn::ShiftLeft<kDigitBits>(sums[0].slice[slice]), sums[1].slice[slice]);
+    return hn::Add(hn::ShiftLeft<kDigitBits>(upper), sums[2].slice[slice]);
 }
 
 #else
 
 /// Integers times one digit of x, summed over columns, even and odd ones apart.
-using DigitSums = hn::FixedTag<std::int16_t, 2 * kRows>;
+struct DigitSums {
+    using Lanes16 = hn::FixedTag<std::int16_t, 2 * kRows>;
+    hn::Vec<Lanes16> slice[kSlices];
 
-/// How many vectors of four columns may be summed up before together(): as many as 16 bits have room for.
+    static HWY_INLINE DigitSums none()
+    {
+        DigitSums sums;
+        HWY_UNROLL(2)
+        for (auto &one : sums.slice)
+            one = hn::Zero(Lanes16());
+        return sums;
+    }
+
+    /// Adds q times four digits. In assembly: GCC would sum up in another order, for which it needs more registers than
+    /// there are.
+    HWY_INLINE void add(const Columns &q, const std::int8_t *digits)
+    {
+        const auto &four = *reinterpret_cast<const std::int32_t *>(digits);
+        hn::Vec<Lanes16> x;
+#if HWY_TARGET <= HWY_AVX3
+        asm("vpbroadcastd %3, %1\n\t"
+            "vpmaddubsw %1, %2, %1\n\t"
+            "vpaddw %1, %0, %0"
+            : "+v"(slice[0].raw), "=&v"(x.raw)
+            : "v"(q.slice[0].raw), "m"(four));
+#else
+        hn::Vec<Lanes16> products;
+        asm("vpbroadcastd %6, %2\n\t"
+            "vpmaddubsw %2, %4, %3\n\t"
+            "vpmaddubsw %2, %5, %2\n\t"
+            "vpaddw %3, %0, %0\n\t"
+            "vpaddw %2, %1, %1"
+            : "+x"(slice[0].raw), "+x"(slice[1].raw), "=&x"(x.raw), "=&x"(products.raw)
+            : "x"(q.slice[0].raw), "x"(q.slice[1].raw), "m"(four));
+#endif
+    }
+
+    /// Even and odd columns times `factor`.
+    HWY_INLINE hn::Vec<Sums> times(int index, std::int16_t factor) const
+    {
+        const auto factors = hn::Set(Lanes16(), factor);
+#if HWY_TARGET <= HWY_AVX3
+        return hn::Vec<Sums>{_mm512_madd_epi16(slice[index].raw, factors.raw)};
+#else
+        return hn::Vec<Sums>{_mm256_madd_epi16(slice[index].raw, factors.raw)};
+#endif
+    }
+};
+
+/// How many columns may be added by fours before together(): as many as 16 bits have room for.
 template <class Panel>
-constexpr int kSteps = HWY_MIN(Panel::kGroup / 4,
-                               32767 / (2 * Panel::kRaisedMost
-                                        * HWY_MAX(64, static_cast<int>(greatestInteger<Panel>()) >> 2 * kDigitBits)));
-
-/// sums += q times four digits.
-HWY_INLINE void add(hn::Vec<DigitSums> &sums, ByteVector q, const std::int8_t *digits)
-{
-    const auto four = hn::Set(Sums(), *reinterpret_cast<const std::int32_t *>(digits));
-#if HWY_TARGET <= HWY_AVX3
-    const hn::Vec<DigitSums> products{_mm512_maddubs_epi16(q.raw, four.raw)};
-#else
-    const hn::Vec<DigitSums> products{_mm256_maddubs_epi16(q.raw, four.raw)};
-#endif
-    sums = hn::Add(sums, products);
-}
-
-/// Even and odd columns times `factor`.
-HWY_INLINE hn::Vec<Sums> pairs(hn::Vec<DigitSums> sums, std::int16_t factor)
-{
-    const auto factors = hn::Set(DigitSums(), factor);
-#if HWY_TARGET <= HWY_AVX3
-    return hn::Vec<Sums>{_mm512_madd_epi16(sums.raw, factors.raw)};
-#else
-    return hn::Vec<Sums>{_mm256_madd_epi16(sums.raw, factors.raw)};
-#endif
-}
+constexpr int kMostColumns =
+    4 * HWY_MIN(Panel::kGroup / 4, 32767 / (2 * Panel::kRaisedMost
+                                            * HWY_MAX(64, static_cast<int>(greatestInteger<Panel>()) >> 2 * kDigitBits)));
 
 /// What the sums of three digits stand for.
-HWY_INLINE hn::Vec<Sums> together(const hn::Vec<DigitSums> (&sums)[kDigits])
+HWY_INLINE hn::Vec<Sums> together(const DigitSums (&sums)[kDigits], int slice)
 {
-    return hn::Add(hn::Add(pairs(sums[0], 1 << 2 * kDigitBits), pairs(sums[1], 1 << kDigitBits)), pairs(sums[2], 1));
+    return hn::Add(hn::Add(sums[0].times(slice, 1 << 2 * kDigitBits), sums[1].times(slice, 1 << kDigitBits)),
+                   sums[2].times(slice, 1));
 }
 
 #endif

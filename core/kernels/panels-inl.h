@@ -45,37 +45,29 @@ struct InputGroup {
     float scale, sum;
 };
 
-/// The sums of each slice and digit, from the group's i-th four columns to those before the end-th.
-template <class Panel, int i, int end>
-HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, hn::Vec<DigitSums> (&sums)[kSlices][kDigits])
+/// sums[digit] += the group's columns from `first` to `end`, times x.
+template <class Panel, int first, int end>
+HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, DigitSums (&sums)[kDigits])
 {
-    HWY_UNROLL(2)
-    for (int slice = 0; slice < kSlices; ++slice) {
-        const ByteVector q = Panel::template quants<i>({block, slice * kRows}, group);
-        HWY_UNROLL(3)
-        for (int digit = 0; digit < kDigits; ++digit)
-            add(sums[slice][digit], q, x.digit[digit] + 4 * i);
-    }
-    if constexpr (i + 1 < end)
-        addColumns<Panel, i + 1, end>(block, group, x, sums);
+    const Columns q = columnsOf<Panel, first / 4>(block, group);
+    HWY_UNROLL(3)
+    for (int digit = 0; digit < kDigits; ++digit)
+        sums[digit].add(q, x.digit[digit] + first);
+    if constexpr (first + 4 < end)
+        addColumns<Panel, first + 4, end>(block, group, x, sums);
 }
 
-/// integers += the group's columns of each slice times x, from the first-th four columns on.
+/// integers += the group's columns from `first` on, times x.
 template <class Panel, int first>
 HWY_INLINE void addRuns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> (&integers)[kSlices])
 {
-    constexpr int end = first + kSteps<Panel>;
-    hn::Vec<DigitSums> sums[kSlices][kDigits];
-    HWY_UNROLL(2)
-    for (int slice = 0; slice < kSlices; ++slice)
-        HWY_UNROLL(3)
-        for (int digit = 0; digit < kDigits; ++digit)
-            sums[slice][digit] = hn::Zero(DigitSums());
+    constexpr int end = first + kMostColumns<Panel>;
+    DigitSums sums[kDigits] = {DigitSums::none(), DigitSums::none(), DigitSums::none()};
     addColumns<Panel, first, end>(block, group, x, sums);
     HWY_UNROLL(2)
     for (int slice = 0; slice < kSlices; ++slice)
-        integers[slice] = hn::Add(integers[slice], together(sums[slice]));
-    if constexpr (4 * end < Panel::kGroup)
+        integers[slice] = hn::Add(integers[slice], together(sums, slice));
+    if constexpr (end < Panel::kGroup)
         addRuns<Panel, end>(block, group, x, integers);
 }
 
@@ -125,9 +117,15 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
                                    x.start[i],
                                    x.scale[i],
                                    x.sum[i]};
-            HWY_UNROLL(4)
-            for (int panel = 0; panel < count; ++panel)
-                addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
+            if constexpr (kSlices == 1) {
+                HWY_UNROLL(4)
+                for (int panel = 0; panel < count; ++panel)
+                    addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
+            } else {  // there are too few registers for all panels' sums, and code for each would fill the first cache
+#pragma GCC unroll 1
+                for (int panel = 0; panel < count; ++panel)
+                    addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
+            }
         }
     }
     HWY_UNROLL(4)
@@ -135,6 +133,40 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
         HWY_UNROLL(2)
         for (int slice = 0; slice < kSlices; ++slice)
             hn::StoreU(sums[i][slice], Lanes(), y + i * panels * kPanelRows + slice * kRows);
+}
+
+/// consume(row, column, a, b): that column and the next of a slice that begins with that row, from the group's i-th four on.
+template <class Panel, int i, class Consume>
+HWY_INLINE void consumeFours(Slice slice, int group, std::int64_t column, Values scale, Values offset, const Consume &consume)
+{
+    const auto q = hn::BitCast(Sums(), Panel::template quants<i>(slice, group));
+    const auto byte = hn::Set(Sums(), 255);
+    const auto number = [&](auto integers) HWY_ATTR {
+        return hn::MulAdd(hn::ConvertTo(Lanes(), hn::And(integers, byte)), scale, offset);
+    };
+    consume(slice.row, column, number(q), number(hn::ShiftRight<8>(q)));
+    consume(slice.row, column + 2, number(hn::ShiftRight<16>(q)), number(hn::ShiftRight<24>(q)));
+    if constexpr (4 * (i + 1) < Panel::kGroup)
+        consumeFours<Panel, i + 1>(slice, group, column + 4, scale, offset, consume);
+}
+
+/// All columns of a panel, as numbers.
+template <class Panel, class Consume>
+HWY_INLINE void consumePairs(std::int64_t columns, Bytes block, const Consume &consume)
+{
+    constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
+    for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
+#pragma GCC unroll 16
+        for (int group = 0; group < static_cast<int>(elements) / Panel::kGroup; ++group)
+            HWY_UNROLL(2)
+            for (int i = 0; i < kSlices; ++i) {
+                const Slice slice{block, i * kRows};
+                const Values scale = Panel::scale(slice, group);
+                Values offset = hn::Mul(scale, hn::Set(Lanes(), -Panel::kRaised));
+                if constexpr (Panel::kHasOffsets)
+                    offset = Panel::offsets(slice, group);
+                consumeFours<Panel, 0>(slice, group, column + group * Panel::kGroup, scale, offset, consume);
+            }
 }
 
 using Words = hn::FixedTag<std::uint32_t, kRows>;
@@ -155,42 +187,6 @@ HWY_INLINE void splitPair(Values a, Values b, std::uint32_t *high, std::uint32_t
     hn::StoreU(upperHalves(aBits, bBits), Words(), high);
     hn::StoreU(upperHalves(hn::Add(hn::BitCast(Words(), aRest), half), hn::Add(hn::BitCast(Words(), bRest), half)),
                Words(), low);
-}
-
-/// A group of columns of a slice, from the i-th four on.
-template <class Panel, int i>
-HWY_INLINE void splitFours(Slice slice, int group, Values scale, Values offset, std::uint32_t *high, std::uint32_t *low)
-{
-    constexpr std::int64_t pair = kPanelRows;
-    const auto q = hn::BitCast(Sums(), Panel::template quants<i>(slice, group));
-    const auto byte = hn::Set(Sums(), 255);
-    const auto number = [&](auto integers) HWY_ATTR {
-        return hn::MulAdd(hn::ConvertTo(Lanes(), hn::And(integers, byte)), scale, offset);
-    };
-    splitPair(number(q), number(hn::ShiftRight<8>(q)), high, low);
-    splitPair(number(hn::ShiftRight<16>(q)), number(hn::ShiftRight<24>(q)), high + pair, low + pair);
-    if constexpr (4 * (i + 1) < Panel::kGroup)
-        splitFours<Panel, i + 1>(slice, group, scale, offset, high + 2 * pair, low + 2 * pair);
-}
-
-/// See splitPanel(); pairs of bfloat16 numbers as words.
-template <class Panel>
-HWY_INLINE void splitColumns(std::int64_t columns, Bytes block, std::uint32_t *high, std::uint32_t *low)
-{
-    constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
-    constexpr std::int64_t words = Panel::kGroup / 2 * kPanelRows;
-    for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
-#pragma GCC unroll 16
-        for (int group = 0; group < static_cast<int>(elements) / Panel::kGroup; ++group, high += words, low += words)
-            HWY_UNROLL(2)
-            for (int i = 0; i < kSlices; ++i) {
-                const Slice slice{block, i * kRows};
-                const Values scale = Panel::scale(slice, group);
-                Values offset = hn::Mul(scale, hn::Set(Lanes(), -Panel::kRaised));
-                if constexpr (Panel::kHasOffsets)
-                    offset = Panel::offsets(slice, group);
-                splitFours<Panel, 0>(slice, group, scale, offset, high + slice.row, low + slice.row);
-            }
 }
 
 } // namespace lens::kernels::HWY_NAMESPACE

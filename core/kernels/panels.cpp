@@ -44,9 +44,71 @@ void multiply(const BlockMatrix &W, std::int64_t panel, std::int64_t count, std:
 void splitInto(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat16 *low)
 {
     const auto bytes = reinterpret_cast<Bytes>(W.blocks) + panel * kPanelRows * W.rowBytes();
+    const auto highWords = reinterpret_cast<std::uint32_t *>(high), lowWords = reinterpret_cast<std::uint32_t *>(low);
     withPanel(W.format, [&](auto format) HWY_ATTR {
-        splitColumns<decltype(format)>(W.columns, bytes, reinterpret_cast<std::uint32_t *>(high), reinterpret_cast<std::uint32_t *>(low));
+        consumePairs<decltype(format)>(W.columns, bytes, [&](int row, std::int64_t column, Values a, Values b) HWY_ATTR {
+            const std::int64_t at = column / 2 * kPanelRows + row;
+            splitPair(a, b, highWords + at, lowWords + at);
+        });
     });
+}
+
+void expandInto(const BlockMatrix &W, std::int64_t panel, float *to)
+{
+    const auto bytes = reinterpret_cast<Bytes>(W.blocks) + panel * kPanelRows * W.rowBytes();
+    withPanel(W.format, [&](auto format) HWY_ATTR {
+        consumePairs<decltype(format)>(W.columns, bytes, [&](int row, std::int64_t column, Values a, Values b) HWY_ATTR {
+            hn::StoreU(a, Lanes(), to + column * kPanelRows + row);
+            hn::StoreU(b, Lanes(), to + (column + 1) * kPanelRows + row);
+        });
+    });
+}
+
+/// y[t * stride ...] = the expanded panel times x[t * columns ...], t < tokens.
+template <int tokens>
+HWY_INLINE void multiplySome(std::int64_t columns, const float *panel, const float *x, std::int64_t stride, float *y)
+{
+    Values sums[tokens][kSlices];
+    HWY_UNROLL(12)
+    for (int t = 0; t < tokens; ++t)
+        HWY_UNROLL(2)
+        for (int slice = 0; slice < kSlices; ++slice)
+            sums[t][slice] = hn::Zero(Lanes());
+    HWY_UNROLL(4)
+    for (std::int64_t column = 0; column < columns; ++column) {
+        Values w[kSlices];
+        HWY_UNROLL(2)
+        for (int slice = 0; slice < kSlices; ++slice)
+            w[slice] = hn::LoadU(Lanes(), panel + column * kPanelRows + slice * kRows);
+        HWY_UNROLL(12)
+        for (int t = 0; t < tokens; ++t)
+            HWY_UNROLL(2)
+            for (int slice = 0; slice < kSlices; ++slice)
+                sums[t][slice] = hn::MulAdd(w[slice], hn::Set(Lanes(), x[t * columns + column]), sums[t][slice]);
+    }
+    HWY_UNROLL(12)
+    for (int t = 0; t < tokens; ++t)
+        HWY_UNROLL(2)
+        for (int slice = 0; slice < kSlices; ++slice)
+            hn::StoreU(sums[t][slice], Lanes(), y + t * stride + slice * kRows);
+}
+
+/// As many tokens at a time as there are registers for, then what is left.
+template <int most>
+HWY_INLINE void multiplyFloats(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x,
+                               std::int64_t stride, float *y)
+{
+    for (; tokens >= most; tokens -= most, x += most * columns, y += most * stride)
+        multiplySome<most>(columns, panel, x, stride, y);
+    if constexpr (most > 1)
+        if (tokens > 0)
+            multiplyFloats<most - 1>(columns, panel, tokens, x, stride, y);
+}
+
+void multiplyFloatPanel(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
+                        float *y)
+{
+    multiplyFloats<12 / kSlices>(columns, panel, tokens, x, stride, y);
 }
 
 #else
@@ -68,6 +130,14 @@ void splitInto(const BlockMatrix &, std::int64_t, BFloat16 *, BFloat16 *)
 {
 }
 
+void expandInto(const BlockMatrix &, std::int64_t, float *)
+{
+}
+
+void multiplyFloatPanel(std::int64_t, const float *, std::int64_t, const float *, std::int64_t, float *)
+{
+}
+
 #endif
 
 } // namespace lens::kernels::HWY_NAMESPACE
@@ -80,6 +150,8 @@ HWY_EXPORT(canMultiply);
 HWY_EXPORT(makeBytesOf);
 HWY_EXPORT(multiply);
 HWY_EXPORT(splitInto);
+HWY_EXPORT(expandInto);
+HWY_EXPORT(multiplyFloatPanel);
 
 namespace {
 
@@ -229,6 +301,17 @@ void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels,
 void splitPanel(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat16 *low)
 {
     HWY_DYNAMIC_DISPATCH(splitInto)(W, panel, high, low);
+}
+
+void expandPanel(const BlockMatrix &W, std::int64_t panel, float *to)
+{
+    HWY_DYNAMIC_DISPATCH(expandInto)(W, panel, to);
+}
+
+void multiplyExpanded(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
+                      float *y)
+{
+    HWY_DYNAMIC_DISPATCH(multiplyFloatPanel)(columns, panel, tokens, x, stride, y);
 }
 
 } // namespace lens::kernels

@@ -50,4 +50,12 @@ void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels,
 /// off by at most 2^-16 of it. Only where hasPanelProducts().
 void splitPanel(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat16 *low);
 
+/// The numbers of a panel: [columns,16]. Only where hasPanelProducts().
+void expandPanel(const BlockMatrix &W, std::int64_t panel, float *to);
+
+/// y[t * stride + i] = row i of an expanded panel times token t, x [tokens,columns], i < 16: a few tokens at a time, whose
+/// rows the first cache should hold. Only where hasPanelProducts().
+void multiplyExpanded(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
+                      float *y);
+
 } // namespace lens::kernels

@@ -10,6 +10,7 @@
 #include <c10/util/Half.h>
 #include <cmath>
 #include <cstring>
+#include <memory>
 #include <torch/library.h>
 
 namespace lens {
@@ -154,6 +155,37 @@ at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, co
     return y;
 }
 
+/// In parts of some panels, which are expanded to where the second cache holds them, for a few tokens after the other.
+at::Tensor linearByExpandedPanels(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
+{
+    constexpr std::int64_t kTokens = 12, kMostNumbers = 3 << 14, kParts = 8;
+    const std::int64_t tokens = x.size(0), rows = blocks.size(0), panels = W.panelRows / kernels::kPanelRows;
+    const std::int64_t panelNumbers = kernels::kPanelRows * W.columns;
+    const std::int64_t each = std::max<std::int64_t>(1, std::min(kMostNumbers / panelNumbers, panels / kParts));
+    const at::Tensor y = at::empty({tokens, rows}, x.options());
+    inTurns((panels + each - 1) / each, [&](std::int64_t part) {
+        const std::int64_t first = part * each, some = std::min(each, panels - first);
+        const auto expanded = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(some * panelNumbers));
+        for (std::int64_t i = 0; i < some; ++i)
+            kernels::expandPanel(W, first + i, expanded.get() + i * panelNumbers);
+        for (std::int64_t token = 0; token < tokens; token += kTokens)
+            for (std::int64_t i = 0; i < some; ++i)
+                kernels::multiplyExpanded(W.columns, expanded.get() + i * panelNumbers, std::min(kTokens, tokens - token),
+                                          numbers<const float>(x) + token * W.columns, rows,
+                                          numbers<float>(y) + token * rows + (first + i) * kernels::kPanelRows);
+    });
+    if (W.panelRows < rows)
+        y.narrow(1, W.panelRows, rows - W.panelRows).copy_(linearBehindPanels(W, x, blocks));
+    return y;
+}
+
+at::Tensor linearByPanelsOfMany(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
+{
+    if (x.size(0) > kManyTokens && kernels::hasTiles())
+        return linearByTiles(W, x, blocks);
+    return kernels::hasTokenProducts() ? linearByEights(W, x, blocks) : linearByExpandedPanels(W, x, blocks);
+}
+
 at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t format, std::int64_t panelRows)
 {
     const kernels::BlockMatrix W = matrixOf(blocks, format, panelRows);
@@ -164,9 +196,7 @@ at::Tensor linear(const at::Tensor &x, const at::Tensor &blocks, std::int64_t fo
     sizes.back() = rows;
     const at::Tensor dense = x.reshape({tokens, W.columns}).contiguous();
     if (tokens > kFewTokens && W.panelRows > 0)
-        return (tokens > kManyTokens && kernels::hasTiles() ? linearByTiles(W, dense, blocks)
-                                                            : linearByEights(W, dense, blocks))
-            .view(sizes);
+        return linearByPanelsOfMany(W, dense, blocks).view(sizes);
     if (tokens > kManyTokens)
         return at::linear(x, expand(blocks, format, panelRows, at::kFloat));
     const at::Tensor y = at::empty({tokens, rows}, x.options());

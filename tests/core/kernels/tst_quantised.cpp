@@ -1,4 +1,5 @@
 // Products with quantised matrices, for every instruction set of this machine, against the plain expansion of their blocks.
+#include "everytarget.h"
 #include "kernels/manytokens.h"
 #include "kernels/matrix.h"
 #include "tensor/dequantise.h"
@@ -160,19 +161,24 @@ private Q_SLOTS:
         std::normal_distribution<float> normal;
         std::vector<float> x(static_cast<std::size_t>(columns));
         std::generate(x.begin(), x.end(), [&] { return normal(generator); });
-        for (const auto &[first, some] : {std::pair<std::int64_t, std::int64_t>{0, rows}, {3, 4}, {3, 20}, {16, 16}, {20, 17}, {33, 3}}) {
-            std::vector<float> y(static_cast<std::size_t>(some));
-            kernels::product(W, first, some, x.data(), y.data());
-            for (std::int64_t i = 0; i < some; ++i) {
-                double sum = 0, magnitude = 0;
-                for (std::int64_t j = 0; j < columns; ++j) {
-                    const double term = double(values[static_cast<std::size_t>((first + i) * columns + j)]) * x[static_cast<std::size_t>(j)];
-                    sum += term;
-                    magnitude += std::abs(term);
+        onEveryTarget([&] {
+            if (!kernels::hasPanelProducts())
+                return;
+            for (const auto &[first, some] : {std::pair<std::int64_t, std::int64_t>{0, rows}, {3, 4}, {3, 20}, {16, 16}, {20, 17}, {33, 3}}) {
+                std::vector<float> y(static_cast<std::size_t>(some));
+                kernels::product(W, first, some, x.data(), y.data());
+                for (std::int64_t i = 0; i < some; ++i) {
+                    double sum = 0, magnitude = 0;
+                    for (std::int64_t j = 0; j < columns; ++j) {
+                        const double term =
+                            double(values[static_cast<std::size_t>((first + i) * columns + j)]) * x[static_cast<std::size_t>(j)];
+                        sum += term;
+                        magnitude += std::abs(term);
+                    }
+                    QVERIFY2(std::abs(y[static_cast<std::size_t>(i)] - sum) <= 1e-6 * magnitude, qPrintable(QString::number(first + i)));
                 }
-                QVERIFY2(std::abs(y[static_cast<std::size_t>(i)] - sum) <= 1e-6 * magnitude, qPrintable(QString::number(first + i)));
             }
-        }
+        });
     }
 
     void manyTokens_data() { rows_data(); }
@@ -180,8 +186,8 @@ private Q_SLOTS:
     /// Together tokens give, to the last bit, what they give alone.
     void manyTokens()
     {
-        if (!kernels::hasPanelProducts())
-            QSKIP("this processor does not multiply bytes");
+        if (!kernels::hasTokenProducts())
+            QSKIP("this processor does not multiply bytes faster than floats");
         QFETCH(int, index);
         QFETCH(qint64, blocks);
         const Format &format = formats[static_cast<std::size_t>(index)];
@@ -209,6 +215,57 @@ private Q_SLOTS:
                     QVERIFY(y[static_cast<std::size_t>(t * stride + i)] == (isThere && i < rows ? alone[static_cast<std::size_t>(i)] : 7.0f));
             }
         }
+    }
+
+    void expandedPanels_data() { rows_data(); }
+
+    /// The numbers of panels in their places, and their products with any number of tokens.
+    void expandedPanels()
+    {
+        if (!kernels::hasPanelProducts())
+            QSKIP("this processor does not multiply bytes");
+        QFETCH(int, index);
+        QFETCH(qint64, blocks);
+        const Format &format = formats[static_cast<std::size_t>(index)];
+        const std::int64_t rows = 2 * kernels::kPanelRows, columns = blocks * kernels::blockElements(format.format);
+        const std::vector<std::byte> bytes = randomBlocks(format, rows * blocks, 0);
+        std::vector<std::byte> packed = bytes;
+        const kernels::BlockMatrix plain{format.format, bytes.data(), columns}, W{format.format, packed.data(), columns, rows};
+        kernels::packPanel(plain, 1, packed.data() + kernels::kPanelRows * plain.rowBytes());
+        std::vector<float> values(static_cast<std::size_t>(kernels::kPanelRows * columns)), panel(values.size());
+        kernels::unpack(plain, kernels::kPanelRows, kernels::kPanelRows, values.data());
+        const auto number = [&](std::int64_t row, std::int64_t column) { return values[static_cast<std::size_t>(row * columns + column)]; };
+        std::mt19937 generator(3);
+        std::normal_distribution<float> normal;
+        onEveryTarget([&] {
+            if (!kernels::hasPanelProducts())
+                return;
+            kernels::expandPanel(W, 1, panel.data());
+            for (std::int64_t row = 0; row < kernels::kPanelRows; ++row)
+                for (std::int64_t column = 0; column < columns; ++column)
+                    QVERIFY(std::abs(panel[static_cast<std::size_t>(column * kernels::kPanelRows + row)] - number(row, column)) <= 2e-5f);
+            for (std::int64_t tokens = 1; tokens <= 26; ++tokens) {
+                const std::int64_t stride = kernels::kPanelRows + 3;
+                std::vector<float> x(static_cast<std::size_t>(tokens * columns)), y(static_cast<std::size_t>((tokens + 1) * stride), 7.0f);
+                std::generate(x.begin(), x.end(), [&] { return normal(generator); });
+                kernels::multiplyExpanded(columns, panel.data(), tokens, x.data(), stride, y.data());
+                for (std::int64_t t = 0; t <= tokens; ++t)
+                    for (std::int64_t row = 0; row < stride; ++row) {
+                        const float is = y[static_cast<std::size_t>(t * stride + row)];
+                        if (t == tokens || row >= kernels::kPanelRows) {
+                            QCOMPARE(is, 7.0f);
+                            continue;
+                        }
+                        double sum = 0, magnitude = 0;
+                        for (std::int64_t column = 0; column < columns; ++column) {
+                            const double term = double(number(row, column)) * x[static_cast<std::size_t>(t * columns + column)];
+                            sum += term;
+                            magnitude += std::abs(term);
+                        }
+                        QVERIFY(std::abs(is - sum) <= 1e-6 * magnitude);
+                    }
+            }
+        });
     }
 
     void inputsThatDifferInSize_data()
