@@ -1,5 +1,7 @@
 #include "base/threadteam.h"
 
+#include <algorithm>
+
 namespace lens {
 
 namespace {
@@ -19,7 +21,7 @@ void relax()
 
 } // namespace
 
-ThreadTeam::ThreadTeam(int size) : m_limit(size)
+ThreadTeam::ThreadTeam(int size) : m_shares(static_cast<std::size_t>(std::max(1, size))), m_limit(size)
 {
     for (int i = 1; i < size; ++i)
         m_helpers.emplace_back([this, i] { help(i); });
@@ -36,7 +38,8 @@ ThreadTeam::~ThreadTeam()
 
 void ThreadTeam::runParts(std::int64_t parts, Call call, const void *work)
 {
-    if (m_helpers.empty() || parts < 2 || m_limit.load(std::memory_order_relaxed) < 2) {
+    const std::int64_t threads = std::min(size(), m_limit.load(std::memory_order_relaxed));
+    if (parts < 2 || threads < 2) {
         for (std::int64_t part = 0; part < parts; ++part)
             call(work, part);
         return;
@@ -44,11 +47,12 @@ void ThreadTeam::runParts(std::int64_t parts, Call call, const void *work)
     m_call = call;
     m_work = work;
     m_finished.store(0, std::memory_order_relaxed);
-    m_ticket.store(static_cast<std::uint64_t>(parts) << kPartBits, std::memory_order_release);
+    const auto endOf = [&](std::int64_t share) { return static_cast<std::uint64_t>(parts * std::min(share, threads) / threads); };
+    for (std::int64_t i = 0; i < size(); ++i)
+        m_shares[static_cast<std::size_t>(i)].ticket.store(endOf(i + 1) << kPartBits | endOf(i), std::memory_order_release);
     m_round.fetch_add(1, std::memory_order_release);
     m_round.notify_all();
-    while (doPart()) {
-    }
+    doParts(0);
     for (int turn = 0; m_finished.load(std::memory_order_acquire) < parts; ++turn) {
         relax();
         if (turn >= kBusyTurns)  // its core was given to someone else
@@ -56,15 +60,25 @@ void ThreadTeam::runParts(std::int64_t parts, Call call, const void *work)
     }
 }
 
-/// False when no part was left.
-bool ThreadTeam::doPart()
+/// A thread's own parts, then what the others have not got to.
+void ThreadTeam::doParts(int index)
 {
-    const std::uint64_t ticket = m_ticket.fetch_add(1, std::memory_order_acq_rel);
-    const auto part = static_cast<std::int64_t>(ticket & kPartMask);
-    if (part >= static_cast<std::int64_t>(ticket >> kPartBits))
+    const std::size_t shares = m_shares.size();
+    for (std::size_t i = 0; i < shares; ++i)
+        while (index < m_limit.load(std::memory_order_relaxed)
+               && doPartOf(m_shares[(static_cast<std::size_t>(index) + i) % shares])) {
+        }
+}
+
+/// False when no part was left.
+bool ThreadTeam::doPartOf(Share &share)
+{
+    const std::uint64_t ticket = share.ticket.fetch_add(1, std::memory_order_acq_rel);
+    const std::uint64_t part = ticket & kPartMask;
+    if (part >= ticket >> kPartBits)
         return false;
     // Until this part is counted as finished, the round cannot end and these stay as they are.
-    m_call(m_work, part);
+    m_call(m_work, static_cast<std::int64_t>(part));
     m_finished.fetch_add(1, std::memory_order_release);
     return true;
 }
@@ -79,8 +93,7 @@ void ThreadTeam::help(int index)
         seen = m_round.load(std::memory_order_acquire);
         if (m_ends)
             return;
-        while (index < m_limit.load(std::memory_order_relaxed) && doPart()) {
-        }
+        doParts(index);
     }
 }
 

@@ -22,8 +22,8 @@ public:
     /// Lets only so many threads work from the next run() on.
     void limit(int threads) { m_limit.store(threads, std::memory_order_relaxed); }
 
-    /// f(part) once for each part in 0..parts-1 (at most 2^20), in any order and thread; returns when all are done. f must
-    /// not throw.
+    /// f(part) once for each part in 0..parts-1 (at most 2^20), in any order and thread; returns when all are done. As long as
+    /// all threads keep up, each does neighbouring parts one after the other, the same ones each time. f must not throw.
     template <class F>
     void run(std::int64_t parts, const F &f)
     {
@@ -33,13 +33,18 @@ public:
 private:
     using Call = void (*)(const void *work, std::int64_t part);
 
+    /// The parts that are a thread's own, until others have none left. Which is next and where they end is one number:
+    /// whoever takes a part by adding one to it also learns whether there was one to take.
+    struct alignas(64) Share {
+        std::atomic<std::uint64_t> ticket{0};
+    };
+
     void runParts(std::int64_t parts, Call call, const void *work);
-    bool doPart();
+    void doParts(int index);
+    bool doPartOf(Share &share);
     void help(int index);
 
-    // How many parts the round has, and which is next, in one number: whoever takes a part by adding one to it also learns
-    // whether there was one to take.
-    std::atomic<std::uint64_t> m_ticket{0};
+    std::vector<Share> m_shares;
     std::atomic<std::int64_t> m_finished{0};
     std::atomic<std::uint32_t> m_round{0};
     std::atomic<int> m_limit;

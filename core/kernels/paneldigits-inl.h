@@ -22,17 +22,18 @@ struct GroupOfInput {
     float *scale, *sum;
 };
 
-/// The greatest integer that stands for a number: its first digit has a byte, and sums of a group stay within 32 bits.
+/// The greatest first digit: one that has a byte, or of which 16 bits have room for more sums.
+constexpr int kFirstDigit = HWY_TARGET <= HWY_AVX3_DL ? 127 : 64;
+
+/// The greatest integer that stands for a number: sums of a group stay within 32 bits.
 template <class Panel>
-constexpr float greatestInteger()
-{
-    return HWY_MIN(127 << (kDigitBits * (kDigits - 1)), 2147000000 / (Panel::kGroup * Panel::kGreatest));
-}
+constexpr int kGreatestInteger = HWY_MIN(kFirstDigit << (kDigitBits * (kDigits - 1)),
+                                         2147000000 / (Panel::kGroup * Panel::kGreatest));
 
 template <class Panel>
 HWY_INLINE void assignGroup(const float *x, const GroupOfInput &to)
 {
-    constexpr float kMost = greatestInteger<Panel>();
+    constexpr float kMost = kGreatestInteger<Panel>;
     constexpr float kLeast = 1e-30f;  // below, the inverse of a scale would overflow
     constexpr std::int64_t group = Panel::kGroup, lanes = kRows;
     constexpr int unused = 32 - kDigitBits;
@@ -161,9 +162,7 @@ struct DigitSums {
 
 /// How many columns may be added by fours before together(): as many as 16 bits have room for.
 template <class Panel>
-constexpr int kMostColumns =
-    4 * HWY_MIN(Panel::kGroup / 4, 32767 / (2 * Panel::kRaisedMost
-                                            * HWY_MAX(64, static_cast<int>(greatestInteger<Panel>()) >> 2 * kDigitBits)));
+constexpr int kMostColumns = 4 * HWY_MIN(Panel::kGroup / 4, 32767 / (2 * Panel::kRaisedMost * kFirstDigit));
 
 /// What the sums of three digits stand for.
 HWY_INLINE hn::Vec<Sums> together(const DigitSums (&sums)[kDigits], int slice)

@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
-constexpr std::int64_t kAhead = 1024;  // bytes of each stretch that are fetched before they are needed
+constexpr std::int64_t kLeastAhead = 1024;  // bytes of each stretch that are fetched before they are needed
 
 template <class Panel>
 HWY_INLINE void assign(std::int64_t columns, const float *x, ByteInput &input)
@@ -95,6 +95,7 @@ template <class Panel, int count>
 HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t panels, const ByteInput &x, float *y)
 {
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
+    constexpr std::int64_t lines = (bytes + 63) / 64, ahead = HWY_MAX(kLeastAhead, bytes);  // a block is not read from its begin to its end
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
     const std::int64_t apart = panels * columns / elements * bytes;
     Values sums[count][kSlices];
@@ -104,13 +105,14 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
         for (int slice = 0; slice < kSlices; ++slice)
             sums[i][slice] = hn::Zero(Lanes());
     std::int64_t index = 0;
-    for (std::int64_t column = 0; column < columns; column += elements, block += bytes) {
-        HWY_UNROLL(4)
-        for (int i = 0; i < count; ++i)
-            for (std::int64_t line = 0; line < bytes; line += 64)
-                hwy::Prefetch(block + i * apart + kAhead + line);
+    for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
 #pragma GCC unroll 16
         for (int group = 0; group < groups; ++group, ++index) {
+            // Each group's share of the block's lines: all at once they would be more than can be under way.
+            HWY_UNROLL(4)
+            for (int i = 0; i < count; ++i)
+                for (std::int64_t line = lines * group / groups; line < lines * (group + 1) / groups; ++line)
+                    hwy::Prefetch(block + i * apart + ahead + 64 * line);
             const std::int64_t at = index * Panel::kGroup;
             const auto i = static_cast<std::size_t>(index);
             const InputGroup input{{x.digit[0].data() + at, x.digit[1].data() + at, x.digit[2].data() + at},
@@ -127,7 +129,6 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
                     addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
             }
         }
-    }
     HWY_UNROLL(4)
     for (int i = 0; i < count; ++i)
         HWY_UNROLL(2)

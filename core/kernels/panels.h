@@ -22,7 +22,7 @@ void packPanel(const BlockMatrix &W, std::int64_t panel, std::byte *to);
 void unpackRow(const BlockMatrix &W, std::int64_t row, std::byte *to);
 
 /// x as integers: each group of columns with equal scales is scale (digit[0] 2^14 + digit[1] 2^7 + digit[2]), exact to
-/// 2^-22 of its greatest number (Q8_0: 2^-20). What a product with panels needs to know of x; made once for each x and format.
+/// 2^-22 of its greatest number (without VNNI 2^-21, Q8_0 2^-20). What a product with panels needs to know of x; made once for each x and format.
 struct ByteInput {
     std::vector<std::int8_t> digit[3];  ///< [columns]
     std::vector<std::int32_t> start;    ///< [groups]: sums start here, since a panel's integers are raised to have no sign
