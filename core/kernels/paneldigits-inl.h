@@ -72,11 +72,10 @@ struct Columns {
 template <class Panel, int i>
 HWY_INLINE Columns columnsOf(Bytes block, int group)
 {
-    Columns q;
-    HWY_UNROLL(2)
-    for (int slice = 0; slice < kSlices; ++slice)
-        q.slice[slice] = Panel::template quants<i>({block, slice * kRows}, group);
-    return q;
+    if constexpr (kSlices == 1)
+        return {{Panel::template quants<i>({block, 0}, group)}};
+    else
+        return {{Panel::template quants<i>({block, 0}, group), Panel::template quants<i>({block, kRows}, group)}};
 }
 
 #if HWY_TARGET <= HWY_AVX3_DL
@@ -86,6 +85,13 @@ struct DigitSums {
     hn::Vec<Sums> slice[kSlices];
 
     static HWY_INLINE DigitSums none() { return {{hn::Zero(Sums())}}; }
+
+    static HWY_INLINE DigitSums of(const Columns &q, const std::int8_t *digits)
+    {
+        DigitSums sums = none();
+        sums.add(q, digits);
+        return sums;
+    }
 
     /// Adds q times four digits. In assembly: Highway does not ask the compiler for this instruction, though its target
     /// implies it.
@@ -115,17 +121,27 @@ struct DigitSums {
     using Lanes16 = hn::FixedTag<std::int16_t, 2 * kRows>;
     hn::Vec<Lanes16> slice[kSlices];
 
-    static HWY_INLINE DigitSums none()
+    /// q times four digits. In assembly, like add(): GCC would sum up in another order, for which it needs more registers
+    /// than there are.
+    static HWY_INLINE DigitSums of(const Columns &q, const std::int8_t *digits)
     {
+        const auto &four = *reinterpret_cast<const std::int32_t *>(digits);
         DigitSums sums;
-        HWY_UNROLL(2)
-        for (auto &one : sums.slice)
-            one = hn::Zero(Lanes16());
+#if HWY_TARGET <= HWY_AVX3
+        asm("vpbroadcastd %2, %0\n\t"
+            "vpmaddubsw %0, %1, %0"
+            : "=&v"(sums.slice[0].raw)
+            : "v"(q.slice[0].raw), "m"(four));
+#else
+        asm("vpbroadcastd %4, %1\n\t"
+            "vpmaddubsw %1, %2, %0\n\t"
+            "vpmaddubsw %1, %3, %1"
+            : "=&x"(sums.slice[0].raw), "=&x"(sums.slice[1].raw)
+            : "x"(q.slice[0].raw), "x"(q.slice[1].raw), "m"(four));
+#endif
         return sums;
     }
 
-    /// Adds q times four digits. In assembly: GCC would sum up in another order, for which it needs more registers than
-    /// there are.
     HWY_INLINE void add(const Columns &q, const std::int8_t *digits)
     {
         const auto &four = *reinterpret_cast<const std::int32_t *>(digits);

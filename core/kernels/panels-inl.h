@@ -49,12 +49,13 @@ struct InputGroup {
 template <class Panel, int first, int end>
 HWY_INLINE void addColumns(Bytes block, int group, const InputGroup &x, DigitSums (&sums)[kDigits])
 {
-    const Columns q = columnsOf<Panel, first / 4>(block, group);
-    HWY_UNROLL(3)
-    for (int digit = 0; digit < kDigits; ++digit)
-        sums[digit].add(q, x.digit[digit] + first);
-    if constexpr (first + 4 < end)
+    if constexpr (first < end) {
+        const Columns q = columnsOf<Panel, first / 4>(block, group);
+        HWY_UNROLL(3)
+        for (int digit = 0; digit < kDigits; ++digit)
+            sums[digit].add(q, x.digit[digit] + first);
         addColumns<Panel, first + 4, end>(block, group, x, sums);
+    }
 }
 
 /// integers += the group's columns from `first` on, times x.
@@ -62,11 +63,16 @@ template <class Panel, int first>
 HWY_INLINE void addRuns(Bytes block, int group, const InputGroup &x, hn::Vec<Sums> (&integers)[kSlices])
 {
     constexpr int end = first + kMostColumns<Panel>;
-    DigitSums sums[kDigits] = {DigitSums::none(), DigitSums::none(), DigitSums::none()};
-    addColumns<Panel, first, end>(block, group, x, sums);
+    const Columns q = columnsOf<Panel, first / 4>(block, group);
+    DigitSums sums[kDigits] = {DigitSums::of(q, x.digit[0] + first), DigitSums::of(q, x.digit[1] + first),
+                               DigitSums::of(q, x.digit[2] + first)};
+    addColumns<Panel, first + 4, end>(block, group, x, sums);
     HWY_UNROLL(2)
-    for (int slice = 0; slice < kSlices; ++slice)
+    for (int slice = 0; slice < kSlices; ++slice) {
         integers[slice] = hn::Add(integers[slice], together(sums, slice));
+        if constexpr (end < Panel::kGroup)
+            asm("" : "+v"(integers[slice].raw));  // else GCC puts all off until the last
+    }
     if constexpr (end < Panel::kGroup)
         addRuns<Panel, end>(block, group, x, integers);
 }
@@ -95,8 +101,10 @@ template <class Panel, int count>
 HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t panels, const ByteInput &x, float *y)
 {
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
-    constexpr std::int64_t lines = (bytes + 63) / 64, ahead = HWY_MAX(kLeastAhead, bytes);  // a block is not read from its begin to its end
+    constexpr std::int64_t lines = (bytes + 63) / 64, ahead = HWY_MAX(kLeastAhead, bytes);  // not all is read in order
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
+    // Each group fetches a share of a block's lines, but where that would cost it registers.
+    const auto firstLine = [](int group) { return kSlices > 1 ? lines * group / groups : group == 0 ? 0 : lines; };
     const std::int64_t apart = panels * columns / elements * bytes;
     Values sums[count][kSlices];
     HWY_UNROLL(4)
@@ -108,10 +116,9 @@ HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t p
     for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
 #pragma GCC unroll 16
         for (int group = 0; group < groups; ++group, ++index) {
-            // Each group's share of the block's lines: all at once they would be more than can be under way.
             HWY_UNROLL(4)
             for (int i = 0; i < count; ++i)
-                for (std::int64_t line = lines * group / groups; line < lines * (group + 1) / groups; ++line)
+                for (std::int64_t line = firstLine(group); line < firstLine(group + 1); ++line)
                     hwy::Prefetch(block + i * apart + ahead + 64 * line);
             const std::int64_t at = index * Panel::kGroup;
             const auto i = static_cast<std::size_t>(index);
