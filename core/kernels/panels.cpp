@@ -64,18 +64,18 @@ void expandInto(const BlockMatrix &W, std::int64_t panel, float *to)
     });
 }
 
-/// y[t * stride ...] = the expanded panel times x[t * columns ...], t < tokens.
+/// See multiplyExpanded(); of `tokens` tokens.
 template <int tokens>
-HWY_INLINE void multiplySome(std::int64_t columns, const float *panel, const float *x, std::int64_t stride, float *y)
+HWY_INLINE void multiplySome(const ExpandedProduct &shape, const float *panel, const float *x, float *y)
 {
     Values sums[tokens][kSlices];
     HWY_UNROLL(12)
     for (int t = 0; t < tokens; ++t)
         HWY_UNROLL(2)
         for (int slice = 0; slice < kSlices; ++slice)
-            sums[t][slice] = hn::Zero(Lanes());
+            sums[t][slice] = shape.adds ? hn::LoadU(Lanes(), y + t * shape.yStride + slice * kRows) : hn::Zero(Lanes());
     HWY_UNROLL(4)
-    for (std::int64_t column = 0; column < columns; ++column) {
+    for (std::int64_t column = 0; column < shape.columns; ++column) {
         Values w[kSlices];
         HWY_UNROLL(2)
         for (int slice = 0; slice < kSlices; ++slice)
@@ -84,31 +84,29 @@ HWY_INLINE void multiplySome(std::int64_t columns, const float *panel, const flo
         for (int t = 0; t < tokens; ++t)
             HWY_UNROLL(2)
             for (int slice = 0; slice < kSlices; ++slice)
-                sums[t][slice] = hn::MulAdd(w[slice], hn::Set(Lanes(), x[t * columns + column]), sums[t][slice]);
+                sums[t][slice] = hn::MulAdd(w[slice], hn::Set(Lanes(), x[t * shape.xStride + column]), sums[t][slice]);
     }
     HWY_UNROLL(12)
     for (int t = 0; t < tokens; ++t)
         HWY_UNROLL(2)
         for (int slice = 0; slice < kSlices; ++slice)
-            hn::StoreU(sums[t][slice], Lanes(), y + t * stride + slice * kRows);
+            hn::StoreU(sums[t][slice], Lanes(), y + t * shape.yStride + slice * kRows);
 }
 
 /// As many tokens at a time as there are registers for, then what is left.
 template <int most>
-HWY_INLINE void multiplyFloats(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x,
-                               std::int64_t stride, float *y)
+HWY_INLINE void multiplyFloats(const ExpandedProduct &shape, std::int64_t tokens, const float *panel, const float *x, float *y)
 {
-    for (; tokens >= most; tokens -= most, x += most * columns, y += most * stride)
-        multiplySome<most>(columns, panel, x, stride, y);
+    for (; tokens >= most; tokens -= most, x += most * shape.xStride, y += most * shape.yStride)
+        multiplySome<most>(shape, panel, x, y);
     if constexpr (most > 1)
         if (tokens > 0)
-            multiplyFloats<most - 1>(columns, panel, tokens, x, stride, y);
+            multiplyFloats<most - 1>(shape, tokens, panel, x, y);
 }
 
-void multiplyFloatPanel(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
-                        float *y)
+void multiplyFloatPanel(const ExpandedProduct &shape, const float *panel, const float *x, float *y)
 {
-    multiplyFloats<12 / kSlices>(columns, panel, tokens, x, stride, y);
+    multiplyFloats<12 / kSlices>(shape, shape.tokens, panel, x, y);
 }
 
 #else
@@ -134,7 +132,7 @@ void expandInto(const BlockMatrix &, std::int64_t, float *)
 {
 }
 
-void multiplyFloatPanel(std::int64_t, const float *, std::int64_t, const float *, std::int64_t, float *)
+void multiplyFloatPanel(const ExpandedProduct &, const float *, const float *, float *)
 {
 }
 
@@ -308,10 +306,9 @@ void expandPanel(const BlockMatrix &W, std::int64_t panel, float *to)
     HWY_DYNAMIC_DISPATCH(expandInto)(W, panel, to);
 }
 
-void multiplyExpanded(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
-                      float *y)
+void multiplyExpanded(const ExpandedProduct &shape, const float *panel, const float *x, float *y)
 {
-    HWY_DYNAMIC_DISPATCH(multiplyFloatPanel)(columns, panel, tokens, x, stride, y);
+    HWY_DYNAMIC_DISPATCH(multiplyFloatPanel)(shape, panel, x, y);
 }
 
 } // namespace lens::kernels

@@ -53,9 +53,15 @@ void splitPanel(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat
 /// The numbers of a panel: [columns,16]. Only where hasPanelProducts().
 void expandPanel(const BlockMatrix &W, std::int64_t panel, float *to);
 
-/// y[t * stride + i] = row i of an expanded panel times token t, x [tokens,columns], i < 16: a few tokens at a time, whose
-/// rows the first cache should hold. Only where hasPanelProducts().
-void multiplyExpanded(std::int64_t columns, const float *panel, std::int64_t tokens, const float *x, std::int64_t stride,
-                      float *y);
+/// Some columns of an expanded panel and of tokens.
+struct ExpandedProduct {
+    std::int64_t columns = 0, tokens = 0;
+    std::int64_t xStride = 0, yStride = 0;  ///< numbers from one token to the next
+    bool adds = false;                      ///< to what y holds
+};
+
+/// y[t * yStride + i] = row i of the panel [columns,16] times x[t * xStride ...], i < 16. The panel's columns should be few
+/// enough for the first cache. Only where hasPanelProducts().
+void multiplyExpanded(const ExpandedProduct &shape, const float *panel, const float *x, float *y);
 
 } // namespace lens::kernels

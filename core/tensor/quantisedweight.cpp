@@ -155,24 +155,28 @@ at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, co
     return y;
 }
 
-/// In parts of some panels, which are expanded to where the second cache holds them, for a few tokens after the other.
+/// In parts of some panels, which are expanded to where the second cache holds them. Some of their columns at a time are in
+/// the first while tokens go by.
 at::Tensor linearByExpandedPanels(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
-    constexpr std::int64_t kTokens = 12, kMostNumbers = 3 << 14, kParts = 8;
+    constexpr std::int64_t kColumns = 320, kMostNumbers = 3 << 14, kParts = 8;
     const std::int64_t tokens = x.size(0), rows = blocks.size(0), panels = W.panelRows / kernels::kPanelRows;
     const std::int64_t panelNumbers = kernels::kPanelRows * W.columns;
-    const std::int64_t each = std::max<std::int64_t>(1, std::min(kMostNumbers / panelNumbers, panels / kParts));
+    const std::int64_t together = std::max<std::int64_t>(1, std::min(kMostNumbers / panelNumbers, panels / kParts));
+    const std::int64_t runs = (W.columns + kColumns - 1) / kColumns, most = (W.columns + runs - 1) / runs;
     const at::Tensor y = at::empty({tokens, rows}, x.options());
-    inTurns((panels + each - 1) / each, [&](std::int64_t part) {
-        const std::int64_t first = part * each, some = std::min(each, panels - first);
+    inTurns((panels + together - 1) / together, [&](std::int64_t part) {
+        const std::int64_t first = part * together, some = std::min(together, panels - first);
         const auto expanded = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(some * panelNumbers));
         for (std::int64_t i = 0; i < some; ++i)
             kernels::expandPanel(W, first + i, expanded.get() + i * panelNumbers);
-        for (std::int64_t token = 0; token < tokens; token += kTokens)
+        for (std::int64_t column = 0; column < W.columns; column += most) {
+            const kernels::ExpandedProduct shape{std::min(most, W.columns - column), tokens, W.columns, rows, column > 0};
             for (std::int64_t i = 0; i < some; ++i)
-                kernels::multiplyExpanded(W.columns, expanded.get() + i * panelNumbers, std::min(kTokens, tokens - token),
-                                          numbers<const float>(x) + token * W.columns, rows,
-                                          numbers<float>(y) + token * rows + (first + i) * kernels::kPanelRows);
+                kernels::multiplyExpanded(shape, expanded.get() + i * panelNumbers + column * kernels::kPanelRows,
+                                          numbers<const float>(x) + column,
+                                          numbers<float>(y) + (first + i) * kernels::kPanelRows);
+        }
     });
     if (W.panelRows < rows)
         y.narrow(1, W.panelRows, rows - W.panelRows).copy_(linearBehindPanels(W, x, blocks));

@@ -181,13 +181,16 @@ private Q_SLOTS:
         });
     }
 
-    void manyTokens_data() { rows_data(); }
+    void manyTokens_data()
+    {
+        if (!kernels::hasTokenProducts())
+            QSKIP("this processor does not multiply bytes faster than floats");
+        rows_data();
+    }
 
     /// Together tokens give, to the last bit, what they give alone.
     void manyTokens()
     {
-        if (!kernels::hasTokenProducts())
-            QSKIP("this processor does not multiply bytes faster than floats");
         QFETCH(int, index);
         QFETCH(qint64, blocks);
         const Format &format = formats[static_cast<std::size_t>(index)];
@@ -248,7 +251,10 @@ private Q_SLOTS:
                 const std::int64_t stride = kernels::kPanelRows + 3;
                 std::vector<float> x(static_cast<std::size_t>(tokens * columns)), y(static_cast<std::size_t>((tokens + 1) * stride), 7.0f);
                 std::generate(x.begin(), x.end(), [&] { return normal(generator); });
-                kernels::multiplyExpanded(columns, panel.data(), tokens, x.data(), stride, y.data());
+                const std::int64_t half = columns / 2;
+                kernels::multiplyExpanded({half, tokens, columns, stride, false}, panel.data(), x.data(), y.data());
+                kernels::multiplyExpanded({columns - half, tokens, columns, stride, true}, panel.data() + half * kernels::kPanelRows,
+                                          x.data() + half, y.data());
                 for (std::int64_t t = 0; t <= tokens; ++t)
                     for (std::int64_t row = 0; row < stride; ++row) {
                         const float is = y[static_cast<std::size_t>(t * stride + row)];
