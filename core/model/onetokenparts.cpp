@@ -76,10 +76,21 @@ OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std
     m_parts = (count + m_each - 1) / m_each;
 }
 
-void OneTokenProjection::prepare(const float *x) const
+bool OneTokenProjection::takesInputOf(const OneTokenProjection &other) const
 {
-    const auto *panels = panelsIn(m_matrix);
-    m_input.assign(panels ? *panels : kernels::BlockMatrix(), x);
+    const auto *own = panelsIn(m_matrix), *others = panelsIn(other.m_matrix);
+    return own && others ? own->format == others->format && own->columns == others->columns : !own && !others;
+}
+
+void OneTokenProjection::prepare(const float *x, const OneTokenProjection *same) const
+{
+    if (same && takesInputOf(*same)) {
+        m_input = same->m_input;
+    } else {
+        const auto *panels = panelsIn(m_matrix);
+        m_ownInput.assign(panels ? *panels : kernels::BlockMatrix(), x);
+        m_input = &m_ownInput;
+    }
     if (!m_low.empty())
         kernels::product(m_lowRankA, 0, static_cast<std::int64_t>(m_low.size()), x, m_low.data());
 }
@@ -88,7 +99,7 @@ void OneTokenProjection::addChange(std::int64_t first, std::int64_t count, float
 {
     std::array<float, 64> change;
     constexpr auto kMost = static_cast<std::int64_t>(change.size());
-    for (std::int64_t done = 0; done < count && !m_low.empty(); done += kMost) {
+    for (std::int64_t done = 0; done < count; done += kMost) {
         const std::int64_t rows = std::min(kMost, count - done);
         kernels::product(m_lowRankB, first + done, rows, m_low.data(), change.data());
         for (std::int64_t i = 0; i < rows; ++i)
@@ -99,7 +110,8 @@ void OneTokenProjection::addChange(std::int64_t first, std::int64_t count, float
 /// What is added to W x.
 void OneTokenProjection::addToRows(std::int64_t first, std::int64_t count, float *y) const
 {
-    addChange(first, count, y);
+    if (!m_low.empty())
+        addChange(first, count, y);
     for (std::int64_t i = first; i < first + count && !m_bias.empty(); ++i)
         y[i] += m_bias[static_cast<std::size_t>(i)];
 }
@@ -108,14 +120,14 @@ void OneTokenProjection::addToRows(std::int64_t first, std::int64_t count, float
 void OneTokenProjection::applyStretches(const kernels::BlockMatrix &W, std::int64_t part, float *y) const
 {
     const std::int64_t length = kernels::stretchOf(W), first = part * m_each, some = std::min(m_each, length - first);
-    kernels::stretchProduct(W, first, some, m_input.bytes(), y);
+    kernels::stretchProduct(W, first, some, m_input->bytes(), y);
     for (std::int64_t stretch = 0; stretch < kernels::kStretches; ++stretch) {
         const std::int64_t row = std::min(W.panelRows, (stretch * length + first) * kernels::kPanelRows);
         addToRows(row, std::min(some * kernels::kPanelRows, W.panelRows - row), y);
     }
     if (part + 1 < m_parts || W.panelRows == m_rows)
         return;
-    kernels::product(W, W.panelRows, m_rows - W.panelRows, m_input, y + W.panelRows);
+    kernels::product(W, W.panelRows, m_rows - W.panelRows, *m_input, y + W.panelRows);
     addToRows(W.panelRows, m_rows - W.panelRows, y);
 }
 
@@ -124,16 +136,18 @@ void OneTokenProjection::apply(std::int64_t part, float *y) const
     if (const auto *panels = panelsIn(m_matrix))
         return applyStretches(*panels, part, y);
     const std::int64_t first = part * m_each, count = std::min(m_each, m_rows - first);
-    kernels::product(m_matrix, first, count, m_input, y + first);
+    kernels::product(m_matrix, first, count, *m_input, y + first);
     addToRows(first, count, y);
 }
 
 void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)
 {
     std::int64_t parts = 0;
+    const ProjectionJob *before = nullptr;
     for (const ProjectionJob &job : jobs) {
-        job.projection->prepare(job.x);
+        job.projection->prepare(job.x, before && before->x == job.x ? before->projection : nullptr);
         parts += job.projection->parts();
+        before = &job;
     }
     team.run(parts, [&](std::int64_t part) {
         for (const ProjectionJob &job : jobs) {

@@ -39,20 +39,22 @@ public:
 
     std::int64_t rows() const { return m_rows; }
 
-    /// What apply() needs of x, which must stay: once for each x.
-    void prepare(const float *x) const;
+    /// What apply() needs of x, which must stay: before each round. `same` is null or another that was prepared for x.
+    void prepare(const float *x, const OneTokenProjection *same) const;
 
     /// The pieces of work that apply() does one of: its rows of y [rows].
     std::int64_t parts() const { return m_parts; }
     void apply(std::int64_t part, float *y) const;
 
 private:
+    bool takesInputOf(const OneTokenProjection &other) const;
     void applyStretches(const kernels::BlockMatrix &W, std::int64_t part, float *y) const;
     void addToRows(std::int64_t first, std::int64_t count, float *y) const;
     void addChange(std::int64_t first, std::int64_t count, float *y) const;
 
     kernels::Matrix m_matrix, m_lowRankA, m_lowRankB;
-    mutable kernels::BlockInput m_input;
+    mutable kernels::BlockInput m_ownInput;
+    mutable const kernels::BlockInput *m_input = nullptr;  // that of this round: its own, or another projection's
     mutable Numbers m_low;  // A x
     std::int64_t m_rows = 0;
     std::int64_t m_parts = 0, m_each = 0;  // rows of a part, or panels of each stretch
