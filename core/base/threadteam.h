@@ -17,7 +17,7 @@ public:
     explicit ThreadTeam(int size);
     ~ThreadTeam();
 
-    int size() const { return static_cast<int>(m_helpers.size()) + 1; }
+    int size() const { return static_cast<int>(m_shares.size()); }
 
     /// Lets only so many threads work from the next run() on.
     void limit(int threads) { m_limit.store(threads, std::memory_order_relaxed); }

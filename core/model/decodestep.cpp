@@ -67,8 +67,7 @@ struct OneTokenBlock {
     std::unique_ptr<OneTokenMixer> mixer;
     OneTokenFeedForward feedForward;
     std::size_t rotation;  // whose angles it uses
-    std::int64_t heads;
-    bool isLinear;
+    at::Tensor stateNorms;  // [1,H,1], written anew for each probe that wants them; undefined where there is no state
 };
 
 /// Writes a token's row.
@@ -108,7 +107,7 @@ private:
     OneTokenProjection m_output;
     std::vector<OneTokenRotation> m_rotations;
     std::vector<OneTokenBlock> m_blocks;
-    Numbers m_x, m_normed, m_change, m_logits, m_stateNorms;
+    Numbers m_x, m_normed, m_change, m_logits;
 };
 
 DecodeStep::Plan::Plan(const Decoder &decoder)
@@ -119,20 +118,17 @@ DecodeStep::Plan::Plan(const Decoder &decoder)
         m_embeddingNorm = OneTokenNorm(weights, "embedding_norm", m_config.norm);
     m_norm = OneTokenNorm(weights, "norm", m_config.norm);
     m_output = OneTokenProjection(weights, m_config.tiedEmbeddings ? "embedding" : "output");
-    std::int64_t mostHeads = 0;
     for (std::size_t i = 0; i < m_config.layers.size(); ++i) {
         const MixerConfig &mixer = m_config.layers[i];
         const std::string name = "layers." + std::to_string(i);
         m_blocks.push_back({OneTokenNorm(weights, name + ".mixer_norm", m_config.norm), OneTokenNorm(weights, name + ".ffn_norm", m_config.norm),
                             makeOneTokenMixer(weights, name + ".mixer", mixer),
-                            OneTokenFeedForward(weights, name + ".ffn", m_config.feedForward.kind), rotationFor(mixer.rope), mixer.heads,
-                            mixer.isLinear()});
-        mostHeads = std::max(mostHeads, mixer.heads);
+                            OneTokenFeedForward(weights, name + ".ffn", m_config.feedForward.kind), rotationFor(mixer.rope),
+                            mixer.isLinear() ? at::empty({1, mixer.heads, 1}, at::kFloat) : at::Tensor()});
     }
     for (Numbers *numbers : {&m_x, &m_normed, &m_change})
         numbers->resize(static_cast<std::size_t>(m_config.hiddenSize));
     m_logits.resize(static_cast<std::size_t>(m_config.vocabulary));
-    m_stateNorms.resize(static_cast<std::size_t>(mostHeads));
 }
 
 std::size_t DecodeStep::Plan::rotationFor(const RopeConfig &config)
@@ -167,19 +163,18 @@ void DecodeStep::Plan::runBlock(std::size_t layer, ModelState &state, ProbeSink 
 {
     OneTokenBlock &block = m_blocks[layer];
     const auto index = static_cast<std::int64_t>(layer);
-    const bool norms = wanted(probe, ProbeKind::StateNorm, index) && block.isLinear;  // being asked, a probe may end the pass
+    // Being asked, a probe may end the pass.
+    const bool norms = wanted(probe, ProbeKind::StateNorm, index) && block.stateNorms.defined();
     block.mixerNorm.apply(m_config.hiddenSize, m_x.data(), m_normed.data());
     block.mixer->run(m_normed.data(), m_change.data(),
-                     {team, m_rotations[block.rotation], state.layer(layer), state.position(), norms ? m_stateNorms.data() : nullptr});
+                     {team, m_rotations[block.rotation], state.layer(layer), state.position(),
+                      norms ? numbers<float>(block.stateNorms) : nullptr});
     add(m_x, m_change);
     block.feedForwardNorm.apply(m_config.hiddenSize, m_x.data(), m_normed.data());
     block.feedForward.run(m_normed.data(), m_change.data(), team);
     add(m_x, m_change);
-    if (!norms)
-        return;
-    const at::Tensor values = at::empty({1, block.heads, 1}, at::kFloat);
-    std::copy_n(m_stateNorms.data(), block.heads, numbers<float>(values));
-    probe->offer(ProbeKind::StateNorm, index, values);
+    if (norms)
+        probe->offer(ProbeKind::StateNorm, index, block.stateNorms);
 }
 
 DecodeStep::DecodeStep(std::shared_ptr<const Decoder> decoder, std::unique_ptr<Plan> plan, int threads)

@@ -24,7 +24,7 @@ public:
 
     virtual bool wants(ProbeKind kind, std::int64_t layer) const = 0;
 
-    /// `value` lives on the model's device; the sink copies what it keeps.
+    /// `value` lives on the model's device; the sink copies what it keeps, for the next pass may write there.
     virtual void offer(ProbeKind kind, std::int64_t layer, const at::Tensor &value) = 0;
 };
 
