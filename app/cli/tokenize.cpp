@@ -38,8 +38,8 @@ Result<TokenizerPtr> tokenizerOf(const std::string &typed, Environment &environm
     const Result<CheckpointPtr> checkpoint = openCheckpoint(path);
     if (!checkpoint)
         return propagate(checkpoint);
-    if (std::optional<EmbeddedVocabulary> vocabulary = (*checkpoint)->vocabulary())
-        return makeTokenizer(std::move(*vocabulary), specification->path);
+    if (const EmbeddedVocabulary *vocabulary = (*checkpoint)->vocabulary())
+        return makeTokenizer(*vocabulary, specification->path);
     ModelLoader loader(environment);
     const Result<LoadedModelPtr> model = loader.load(specification->path);
     if (!model)

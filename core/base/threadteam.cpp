@@ -64,10 +64,13 @@ void ThreadTeam::runParts(std::int64_t parts, Call call, const void *work)
 void ThreadTeam::doParts(int index)
 {
     const std::size_t shares = m_shares.size();
+    std::int64_t done = 0;
     for (std::size_t i = 0; i < shares; ++i)
         while (index < m_limit.load(std::memory_order_relaxed)
-               && doPartOf(m_shares[(static_cast<std::size_t>(index) + i) % shares])) {
-        }
+               && doPartOf(m_shares[(static_cast<std::size_t>(index) + i) % shares]))
+            ++done;
+    if (done > 0)
+        m_finished.fetch_add(done, std::memory_order_release);
 }
 
 /// False when no part was left.
@@ -79,7 +82,6 @@ bool ThreadTeam::doPartOf(Share &share)
         return false;
     // Until this part is counted as finished, the round cannot end and these stay as they are.
     m_call(m_work, static_cast<std::int64_t>(part));
-    m_finished.fetch_add(1, std::memory_order_release);
     return true;
 }
 

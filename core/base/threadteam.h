@@ -45,8 +45,8 @@ private:
     void help(int index);
 
     std::vector<Share> m_shares;
-    std::atomic<std::int64_t> m_finished{0};
-    std::atomic<std::uint32_t> m_round{0};
+    alignas(64) std::atomic<std::int64_t> m_finished{0};
+    alignas(64) std::atomic<std::uint32_t> m_round{0};  // what idle helpers look at
     std::atomic<int> m_limit;
     std::atomic<bool> m_ends{false};
     Call m_call = nullptr;          // these two are read only by who holds a part

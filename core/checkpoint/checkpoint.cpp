@@ -9,7 +9,7 @@ namespace lens {
 
 namespace {
 
-constexpr std::size_t kHashedAtOnce = 16u << 20;
+constexpr std::size_t kHashedAtOnce = 2u << 20;
 
 void addHeader(Hasher &hasher, const TensorInfo &info)
 {

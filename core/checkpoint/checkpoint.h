@@ -57,8 +57,8 @@ public:
     /// The bytes of the tensor, a copy of which serves from now on, need not stay in memory.
     virtual void release(std::string_view tensor) const = 0;
 
-    /// The vocabulary inside the file, where the format carries one.
-    virtual std::optional<EmbeddedVocabulary> vocabulary() const { return std::nullopt; }
+    /// The vocabulary inside the file, which lives as long as this; nullptr where the format carries none.
+    virtual const EmbeddedVocabulary *vocabulary() const { return nullptr; }
 
     /// Every file that belongs to it; for size, fingerprint and provenance.
     virtual std::vector<std::filesystem::path> files() const = 0;

@@ -29,7 +29,7 @@ public:
     const TensorInfo *find(std::string_view tensor) const override;
     Result<at::Tensor> load(std::string_view tensor, DType type) const override;
     void release(std::string_view tensor) const override;
-    std::optional<EmbeddedVocabulary> vocabulary() const override { return m_content.vocabulary; }
+    const EmbeddedVocabulary *vocabulary() const override { return m_content.vocabulary ? &*m_content.vocabulary : nullptr; }
     std::vector<std::filesystem::path> files() const override { return m_content.files; }
 
 private:

@@ -23,8 +23,8 @@ Result<TokenizerPtr> loadTokenizerOf(const Checkpoint &checkpoint, const Archite
 {
     if (auto own = architecture.loadTokenizer(checkpoint); !own || *own)
         return own;
-    if (auto vocabulary = checkpoint.vocabulary())
-        return makeTokenizer(std::move(*vocabulary), checkpoint.path().string());
+    if (const EmbeddedVocabulary *vocabulary = checkpoint.vocabulary())
+        return makeTokenizer(*vocabulary, checkpoint.path().string());
     std::error_code error;
     fs::path folder = checkpoint.path();
     if (!fs::is_directory(folder, error))
@@ -33,7 +33,7 @@ Result<TokenizerPtr> loadTokenizerOf(const Checkpoint &checkpoint, const Archite
         auto vocabulary = readVocabulary(folder / vocabularyFileName);
         if (!vocabulary)
             return propagate(vocabulary);
-        return makeTokenizer(std::move(*vocabulary), (folder / vocabularyFileName).string());
+        return makeTokenizer(*vocabulary, (folder / vocabularyFileName).string());
     }
     auto tokenizer = loadTokenizerFolder(folder);
     if (tokenizer || tokenizer.error().code != ErrorCode::NotFound)

@@ -37,7 +37,7 @@ Result<void> copyTokenizer(const std::string &specification, const fs::path &fol
     const auto checkpoint = openCheckpoint(*original);
     if (!checkpoint)
         return propagate(checkpoint);
-    if (const auto vocabulary = (*checkpoint)->vocabulary())
+    if (const EmbeddedVocabulary *vocabulary = (*checkpoint)->vocabulary())
         return writeVocabulary(folder / vocabularyFileName, *vocabulary);
     const fs::path source = fs::is_directory(*original) ? *original : fs::absolute(*original).parent_path();
     for (const char *name : tokenizerFiles)

@@ -283,11 +283,14 @@ void makeBytes(BlockFormat format, std::int64_t columns, const float *x, ByteInp
     HWY_DYNAMIC_DISPATCH(makeBytesOf)(format, columns, x, input);
 }
 
-void stretchProduct(const BlockMatrix &W, std::int64_t first, std::int64_t some, const ByteInput &x, float *y)
+void stretchProduct(const BlockMatrix &W, const PanelRange &range, std::int64_t first, std::int64_t some, const ByteInput &x,
+                    float *y)
 {
-    const std::int64_t panels = W.panelRows / kPanelRows, apart = stretchOf(W);
-    for (std::int64_t panel = first; panel < first + some; ++panel)
-        HWY_DYNAMIC_DISPATCH(multiply)(W, panel, (panels - panel + apart - 1) / apart, apart, x, y + panel * kPanelRows);
+    const std::int64_t apart = range.stretch();
+    for (std::int64_t i = first; i < first + some; ++i) {
+        const std::int64_t panel = range.first + i, count = (range.count - i + apart - 1) / apart;
+        HWY_DYNAMIC_DISPATCH(multiply)(W, panel, count, apart, x, y + panel * kPanelRows);
+    }
 }
 
 void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y)

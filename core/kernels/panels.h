@@ -22,7 +22,8 @@ void packPanel(const BlockMatrix &W, std::int64_t panel, std::byte *to);
 void unpackRow(const BlockMatrix &W, std::int64_t row, std::byte *to);
 
 /// x as integers: each group of columns with equal scales is scale (digit[0] 2^14 + digit[1] 2^7 + digit[2]), exact to
-/// 2^-22 of its greatest number (without VNNI 2^-21, Q8_0 2^-20). What a product with panels needs to know of x; made once for each x and format.
+/// 2^-22 of its greatest number (without VNNI 2^-21, Q8_0 2^-20). What a product with panels needs to know of x; made once
+/// for each x and format.
 struct ByteInput {
     std::vector<std::int8_t> digit[3];  ///< [columns]
     std::vector<std::int32_t> start;    ///< [groups]: sums start here, since a panel's integers are raised to have no sign
@@ -34,14 +35,17 @@ void makeBytes(BlockFormat format, std::int64_t columns, const float *x, ByteInp
 /// So many places of a matrix are read at a time: memory serves them faster than one.
 constexpr std::int64_t kStretches = 4;
 
-/// Panels in each of the four stretches that a matrix is taken as; the last may have fewer.
-constexpr std::int64_t stretchOf(const BlockMatrix &W)
-{
-    return (W.panelRows / kPanelRows + kStretches - 1) / kStretches;
-}
+/// Neighbouring panels, taken as four stretches.
+struct PanelRange {
+    std::int64_t first = 0, count = 0;
+
+    /// Panels in each stretch; the last may have fewer.
+    constexpr std::int64_t stretch() const { return (count + kStretches - 1) / kStretches; }
+};
 
 /// Panels first..first+some-1 of every stretch times x, into their rows of y [rows]. Only where hasPanelProducts().
-void stretchProduct(const BlockMatrix &W, std::int64_t first, std::int64_t some, const ByteInput &x, float *y);
+void stretchProduct(const BlockMatrix &W, const PanelRange &range, std::int64_t first, std::int64_t some, const ByteInput &x,
+                    float *y);
 
 /// y[i] = row (16 first + i) of W times x, i < 16 panels. Only where hasPanelProducts().
 void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y);

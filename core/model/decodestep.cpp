@@ -93,7 +93,7 @@ void add(Numbers &x, const Numbers &y)
 
 class DecodeStep::Plan {
 public:
-    explicit Plan(const Decoder &decoder);
+    Plan(const Decoder &decoder, int threads);
 
     std::span<const float> run(std::int64_t token, ModelState &state, ProbeSink *probe, bool wantLogits, ThreadTeam &team);
 
@@ -110,10 +110,10 @@ private:
     Numbers m_x, m_normed, m_change, m_logits;
 };
 
-DecodeStep::Plan::Plan(const Decoder &decoder)
+DecodeStep::Plan::Plan(const Decoder &decoder, int threads)
     : m_config(decoder.config()), m_embed(embeddingOf(decoder))
 {
-    const OneTokenWeights weights(decoder.weights(), decoder.quantised());
+    const OneTokenWeights weights(decoder.weights(), decoder.quantised(), threads);
     if (m_config.embeddingNorm)
         m_embeddingNorm = OneTokenNorm(weights, "embedding_norm", m_config.norm);
     m_norm = OneTokenNorm(weights, "norm", m_config.norm);
@@ -188,7 +188,7 @@ std::unique_ptr<DecodeStep> DecodeStep::create(std::shared_ptr<const Decoder> de
 {
     if (isOnlyForThePlainPath(*decoder))
         return nullptr;
-    auto plan = std::make_unique<Plan>(*decoder);
+    auto plan = std::make_unique<Plan>(*decoder, std::max(1, threads));
     return std::unique_ptr<DecodeStep>(new DecodeStep(std::move(decoder), std::move(plan), threads));
 }
 

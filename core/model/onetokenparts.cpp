@@ -21,10 +21,10 @@ at::Tensor find(const NamedTensors &weights, const std::string &name)
     return found == weights.end() ? at::Tensor() : found->second;
 }
 
-/// Of a matrix's rows, or of a stretch's panels with so many weights each.
-std::int64_t perPart(std::int64_t count, std::int64_t weightsEach)
+/// Of rows, or of a stretch's panels, with so many weights each, which are one of `shares`.
+std::int64_t perPart(std::int64_t count, std::int64_t weightsEach, std::int64_t shares)
 {
-    return std::max({std::int64_t{1}, kWeightsPerPart / std::max<std::int64_t>(1, weightsEach), count / kMostParts});
+    return std::max({std::int64_t{1}, kWeightsPerPart / std::max<std::int64_t>(1, weightsEach), count * shares / kMostParts});
 }
 
 const kernels::BlockMatrix *panelsIn(const kernels::Matrix &matrix)
@@ -69,11 +69,26 @@ OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std
       m_lowRankB(weights.matrix(name + ".lora_b")), m_low(static_cast<std::size_t>(weights.rows(name + ".lora_a"))),
       m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
 {
-    const auto *panels = panelsIn(m_matrix);
+    divide(weights.threads());
+}
+
+/// Panels in as many ranges as there are threads, so that each has one of its own with all its stretches; behind the last,
+/// and where there are no panels, rows.
+void OneTokenProjection::divide(int threads)
+{
+    const auto *W = panelsIn(m_matrix);
     const std::int64_t columns = std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
-    const std::int64_t count = panels ? kernels::stretchOf(*panels) : m_rows;
-    m_each = perPart(count, panels ? kernels::kStretches * kernels::kPanelRows * columns : columns);
-    m_parts = (count + m_each - 1) / m_each;
+    const std::int64_t panelRows = W ? W->panelRows : 0, panels = panelRows / kernels::kPanelRows;
+    for (std::int64_t thread = 0; thread < threads; ++thread) {
+        const std::int64_t first = panels * thread / threads;
+        const kernels::PanelRange range{first, panels * (thread + 1) / threads - first};
+        const std::int64_t each = perPart(range.stretch(), kernels::kStretches * kernels::kPanelRows * columns, threads);
+        for (std::int64_t i = 0; i < range.stretch(); i += each)
+            m_parts.push_back({i, std::min(each, range.stretch() - i), range});
+    }
+    const std::int64_t each = perPart(m_rows - panelRows, columns, 1);
+    for (std::int64_t row = panelRows; row < m_rows; row += each)
+        m_parts.push_back({row, std::min(each, m_rows - row), {}});
 }
 
 bool OneTokenProjection::takesInputOf(const OneTokenProjection &other) const
@@ -116,28 +131,23 @@ void OneTokenProjection::addToRows(std::int64_t first, std::int64_t count, float
         y[i] += m_bias[static_cast<std::size_t>(i)];
 }
 
-/// With the last part go the rows behind the last panel.
-void OneTokenProjection::applyStretches(const kernels::BlockMatrix &W, std::int64_t part, float *y) const
+void OneTokenProjection::applyStretches(const kernels::BlockMatrix &W, const Part &part, float *y) const
 {
-    const std::int64_t length = kernels::stretchOf(W), first = part * m_each, some = std::min(m_each, length - first);
-    kernels::stretchProduct(W, first, some, m_input->bytes(), y);
-    for (std::int64_t stretch = 0; stretch < kernels::kStretches; ++stretch) {
-        const std::int64_t row = std::min(W.panelRows, (stretch * length + first) * kernels::kPanelRows);
-        addToRows(row, std::min(some * kernels::kPanelRows, W.panelRows - row), y);
+    kernels::stretchProduct(W, part.range, part.first, part.count, m_input->bytes(), y);
+    const std::int64_t length = part.range.stretch();
+    for (std::int64_t begin = part.first; begin < part.range.count; begin += length) {
+        const std::int64_t panels = std::min(part.count, part.range.count - begin);
+        addToRows((part.range.first + begin) * kernels::kPanelRows, panels * kernels::kPanelRows, y);
     }
-    if (part + 1 < m_parts || W.panelRows == m_rows)
-        return;
-    kernels::product(W, W.panelRows, m_rows - W.panelRows, *m_input, y + W.panelRows);
-    addToRows(W.panelRows, m_rows - W.panelRows, y);
 }
 
 void OneTokenProjection::apply(std::int64_t part, float *y) const
 {
-    if (const auto *panels = panelsIn(m_matrix))
-        return applyStretches(*panels, part, y);
-    const std::int64_t first = part * m_each, count = std::min(m_each, m_rows - first);
-    kernels::product(m_matrix, first, count, *m_input, y + first);
-    addToRows(first, count, y);
+    const Part &own = m_parts[static_cast<std::size_t>(part)];
+    if (own.range.count > 0)
+        return applyStretches(std::get<kernels::BlockMatrix>(m_matrix), own, y);
+    kernels::product(m_matrix, own.first, own.count, *m_input, y + own.first);
+    addToRows(own.first, own.count, y);
 }
 
 void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)

@@ -96,11 +96,12 @@ void linearByPanels(const kernels::BlockMatrix &W, std::int64_t rows, const at::
     for (std::size_t t = 0; t < inputs.size(); ++t)
         inputs[t].assign(W, numbers<const float>(x) + static_cast<std::int64_t>(t) * W.columns);
     const auto ofToken = [&](std::size_t t) { return numbers<float>(y) + static_cast<std::int64_t>(t) * rows; };
-    inParallel(kernels::stretchOf(W), kernels::kStretches * kernels::kPanelRows * W.columns,
+    const kernels::PanelRange all{0, W.panelRows / kernels::kPanelRows};
+    inParallel(all.stretch(), kernels::kStretches * kernels::kPanelRows * W.columns,
                [&](std::int64_t begin, std::int64_t end) {
                    for (std::int64_t panel = begin; panel < end; ++panel)
                        for (std::size_t t = 0; t < inputs.size(); ++t)
-                           kernels::stretchProduct(W, panel, 1, inputs[t].bytes(), ofToken(t));
+                           kernels::stretchProduct(W, all, panel, 1, inputs[t].bytes(), ofToken(t));
                });
     inParallel(rows - W.panelRows, W.columns, [&](std::int64_t begin, std::int64_t end) {
         for (std::int64_t row = W.panelRows + begin; row < W.panelRows + end; row += kernels::kPanelRows)

@@ -58,7 +58,7 @@ Result<Bpe> Bpe::make(PieceIds pieces, const std::vector<Merge> &merges, const B
     bpe.m_merges.reserve(merges.size());
     for (std::size_t rank = 0; rank < merges.size(); ++rank) {
         const auto &[left, right] = merges[rank];
-        const auto leftId = bpe.find(left), rightId = bpe.find(right), id = bpe.find(left + right);
+        const auto leftId = bpe.find(left), rightId = bpe.find(right), id = bpe.find(std::string(left).append(right));
         if (!leftId || !rightId || !id)
             return fail(ErrorCode::Malformed,
                         "merge " + std::to_string(rank) + " names a piece that the vocabulary lacks", where,

@@ -32,7 +32,7 @@ struct BpeOptions {
 
 class Bpe {
 public:
-    using Merge = std::pair<std::string, std::string>;
+    using Merge = std::pair<std::string_view, std::string_view>;
 
     /// `merges` lowest rank first. ErrorCode::Malformed when one names a piece that `pieces` lacks.
     static Result<Bpe> make(PieceIds pieces, const std::vector<Merge> &merges, const BpeOptions &options,

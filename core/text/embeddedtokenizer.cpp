@@ -88,10 +88,10 @@ SpecialMatcher matcherFor(const EmbeddedVocabulary &vocabulary, const std::vecto
     return SpecialMatcher(std::move(added), SpecialMatcher::Order::LongestFirst);
 }
 
-TokenTable tableOf(EmbeddedVocabulary &vocabulary, const std::vector<Type> &types)
+TokenTable tableOf(const EmbeddedVocabulary &vocabulary, const std::vector<Type> &types)
 {
     TokenTable table;
-    table.pieces = std::move(vocabulary.tokens);
+    table.pieces = vocabulary.tokens;
     for (const Type type : types)
         table.isSpecial.push_back(type == Type::Control || type == Type::Unknown);
     table.special = {vocabulary.bos, vocabulary.eos, vocabulary.unknown, vocabulary.padding, {}};
@@ -100,7 +100,7 @@ TokenTable tableOf(EmbeddedVocabulary &vocabulary, const std::vector<Type> &type
         table.prefix.push_back(*vocabulary.bos);
     if (vocabulary.addEos && vocabulary.eos)
         table.suffix.push_back(*vocabulary.eos);
-    table.chatTemplate = std::move(vocabulary.chatTemplate);
+    table.chatTemplate = vocabulary.chatTemplate;
     return table;
 }
 
@@ -133,7 +133,7 @@ Result<PreTokenizer> preTokenizerFor(const std::string &name, const std::string 
     return pipeline;
 }
 
-Result<TokenizerPtr> makeRanked(EmbeddedVocabulary vocabulary, const std::string &where)
+Result<TokenizerPtr> makeRanked(const EmbeddedVocabulary &vocabulary, const std::string &where)
 {
     auto preTokenizer = preTokenizerFor(vocabulary.preTokenizer, where);
     if (!preTokenizer)
@@ -146,10 +146,11 @@ Result<TokenizerPtr> makeRanked(EmbeddedVocabulary vocabulary, const std::string
         verbatim.push_back(types[i] != Type::Normal);
     }
     std::vector<Bpe::Merge> merges;
-    for (const std::string &merge : vocabulary.merges) {
+    merges.reserve(vocabulary.merges.size());
+    for (const std::string_view merge : vocabulary.merges) {
         // A piece may begin with a space, never be empty: the separator is not the first byte.
         const std::size_t space = merge.find(' ', 1);
-        if (space == std::string::npos || space + 1 == merge.size())
+        if (space == std::string_view::npos || space + 1 == merge.size())
             return fail(ErrorCode::Malformed, "merge " + std::to_string(merges.size()) + " is not a pair", where,
                         "the file is damaged; get it again");
         merges.emplace_back(merge.substr(0, space), merge.substr(space + 1));
@@ -171,11 +172,11 @@ Result<TokenizerPtr> makeRanked(EmbeddedVocabulary vocabulary, const std::string
     return std::make_shared<BpeTokenizer>(tableOf(vocabulary, types), std::move(parts));
 }
 
-TokenizerPtr makeScored(EmbeddedVocabulary vocabulary)
+TokenizerPtr makeScored(const EmbeddedVocabulary &vocabulary)
 {
     ScoreParts parts;
     parts.types = typesOf(vocabulary);
-    parts.scores = std::move(vocabulary.scores);
+    parts.scores = vocabulary.scores;
     parts.scores.resize(parts.types.size(), 0.0f);
     parts.matcher = matcherFor(vocabulary, parts.types);
     parts.addSpacePrefix = vocabulary.addSpacePrefix;
@@ -185,13 +186,13 @@ TokenizerPtr makeScored(EmbeddedVocabulary vocabulary)
 
 } // namespace
 
-Result<TokenizerPtr> makeTokenizer(EmbeddedVocabulary vocabulary, const std::string &where)
+Result<TokenizerPtr> makeTokenizer(const EmbeddedVocabulary &vocabulary, const std::string &where)
 try {
     if (auto good = check(vocabulary, where); !good)
         return propagate(good);
     if (vocabulary.kind == EmbeddedVocabulary::Kind::ByteLevelBpe)
-        return makeRanked(std::move(vocabulary), where);
-    return makeScored(std::move(vocabulary));
+        return makeRanked(vocabulary, where);
+    return makeScored(vocabulary);
 } catch (const std::bad_alloc &) {
     return fail(ErrorCode::OutOfMemory, "not enough memory for the vocabulary", where);
 }

@@ -90,7 +90,7 @@ Result<TokenizerPtr> loadTokenizerFile(const std::filesystem::path &file);
 /// the folder has none.
 Result<TokenizerPtr> loadTokenizerFolder(const std::filesystem::path &folder);
 
-Result<TokenizerPtr> makeTokenizer(EmbeddedVocabulary vocabulary, const std::string &where);
+Result<TokenizerPtr> makeTokenizer(const EmbeddedVocabulary &vocabulary, const std::string &where);
 
 /// Turns a stream of ids into text without ever emitting half a UTF-8 character.
 class StreamDecoder {

@@ -36,7 +36,7 @@ Result<TokenizerPtr> makeLlama2c(std::string_view content, const std::string &wh
     auto vocabulary = readLlama2cVocabulary(content, where);
     if (!vocabulary)
         return propagate(vocabulary);
-    return makeTokenizer(std::move(*vocabulary), where);
+    return makeTokenizer(*vocabulary, where);
 }
 
 Result<TokenizerPtr> makeFromContent(std::string_view content, const std::filesystem::path &file,

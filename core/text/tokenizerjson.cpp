@@ -161,15 +161,16 @@ private:
 
     Result<Bpe> readBpe()
     {
-        std::vector<Bpe::Merge> merges;
         const json &list = member(m_model, "merges");
         if (!list.is_array())
             return malformed("the model has no \"merges\"", m_where);
+        std::vector<Bpe::Merge> merges;
+        merges.reserve(list.size());
         for (const json &entry : list) {
             auto merge = readMerge(entry);
             if (!merge)
                 return malformed("merge " + std::to_string(merges.size()) + " is not a pair", m_where);
-            merges.push_back(std::move(*merge));
+            merges.push_back(*merge);
         }
         BpeOptions options;
         options.wholeWordFirst = isTrue(m_model, "ignore_merges");
@@ -187,12 +188,12 @@ private:
     static std::optional<Bpe::Merge> readMerge(const json &entry)
     {
         if (entry.is_array() && entry.size() == 2 && entry[0].is_string() && entry[1].is_string())
-            return Bpe::Merge(entry[0].get<std::string>(), entry[1].get<std::string>());
+            return Bpe::Merge(entry[0].get_ref<const std::string &>(), entry[1].get_ref<const std::string &>());
         if (!entry.is_string())
             return std::nullopt;
-        const std::string &pair = entry.get_ref<const std::string &>();
+        const std::string_view pair = entry.get_ref<const std::string &>();
         const std::size_t space = pair.find(' ');
-        if (space == std::string::npos || pair.find(' ', space + 1) != std::string::npos)
+        if (space == std::string_view::npos || pair.find(' ', space + 1) != std::string_view::npos)
             return std::nullopt;
         return Bpe::Merge(pair.substr(0, space), pair.substr(space + 1));
     }

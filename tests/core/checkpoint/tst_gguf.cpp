@@ -87,7 +87,7 @@ void TestGguf::readsVocabulary()
 {
     const auto checkpoint = lens::openCheckpoint(kModels / "gguf_f16");
     QVERIFY(checkpoint);
-    const std::optional<lens::EmbeddedVocabulary> vocabulary = (*checkpoint)->vocabulary();
+    const lens::EmbeddedVocabulary *vocabulary = (*checkpoint)->vocabulary();
     QVERIFY(vocabulary);
     QVERIFY(vocabulary->kind == lens::EmbeddedVocabulary::Kind::SentencePiece);
     QCOMPARE(vocabulary->tokens.size(), std::size_t{448});
