@@ -59,48 +59,48 @@ HWY_INLINE void unpackColumns(Bytes block, int group, Columns *q)
         unpackColumns<Panel, i + 1>(block, group, q);
 }
 
-/// sums[t] += a group of columns times one digit of each token. Eight sums are under way at a time: as many as two
-/// units need that take four cycles each.
-template <int columns>
-HWY_INLINE void addDigit(const Columns *q, const std::int8_t (&digit)[kTokens][columns], DigitSums *sums)
+/// y += a group of columns of 16 rows times some of the tokens, from `first` on. Their sums are as many as two units that
+/// take four cycles each need to be busy, and more, so that what follows them can begin.
+template <class Panel, int tokens>
+HWY_INLINE void addGroupOfSome(const Columns *q, Values scale, Values offset, int first, const TokenGroup<Panel::kGroup> &x,
+                               Values *y)
 {
+    DigitSums sums[tokens][kDigits];
 #pragma GCC unroll 8
-    for (int i = 0; i < columns / 4; ++i)
+    for (int t = 0; t < tokens; ++t)
+        sums[t][0] = sums[t][1] = sums[t][2] = DigitSums::none();
 #pragma GCC unroll 8
-        for (int t = 0; t < kTokens; ++t)
-            sums[t].add(q[i], digit[t] + 4 * i);
+    for (int i = 0; i < Panel::kGroup / 4; ++i)
+#pragma GCC unroll 8
+        for (int t = 0; t < tokens; ++t)
+#pragma GCC unroll 3
+            for (int digit = 0; digit < kDigits; ++digit)
+                sums[t][digit].add(q[i], x.digit[digit][first + t] + 4 * i);
+#pragma GCC unroll 8
+    for (int t = 0; t < tokens; ++t) {
+        auto integers = together(sums[t], 0);
+        if constexpr (Panel::kRaised != 0)
+            integers = hn::Add(integers, hn::Set(Sums(), x.start[first + t]));
+        Values &sum = y[first + t];
+        sum = hn::MulAdd(hn::ConvertTo(Lanes(), integers), hn::Mul(scale, hn::Set(Lanes(), x.scale[first + t])), sum);
+        if constexpr (Panel::kHasOffsets)
+            sum = hn::MulAdd(offset, hn::Set(Lanes(), x.sum[first + t]), sum);
+    }
 }
 
-/// y += a group of columns of 16 rows times eight tokens.
+/// The same of all eight.
 template <class Panel>
 HWY_INLINE void addGroupOfTokens(Bytes block, int group, const TokenGroup<Panel::kGroup> &x, Values *y)
 {
     Columns q[Panel::kGroup / 4];
     unpackColumns<Panel, 0>(block, group, q);
-    DigitSums digits[kTokens];
-#pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t)
-        digits[t] = DigitSums::none();
-#pragma GCC unroll 3
-    for (int digit = 0; digit < kDigits; ++digit) {
-#pragma GCC unroll 8
-        for (int t = 0; t < kTokens && digit > 0; ++t)
-            digits[t].slice[0] = hn::ShiftLeft<kDigitBits>(digits[t].slice[0]);
-        addDigit(q, x.digit[digit], digits);
-    }
     const Values scale = Panel::scale({block, 0}, group);
     Values offset = scale;
     if constexpr (Panel::kHasOffsets)
         offset = Panel::offsets({block, 0}, group);
-#pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t) {
-        auto integers = digits[t].slice[0];
-        if constexpr (Panel::kRaised != 0)
-            integers = hn::Add(integers, hn::Set(Sums(), x.start[t]));
-        y[t] = hn::MulAdd(hn::ConvertTo(Lanes(), integers), hn::Mul(scale, hn::Set(Lanes(), x.scale[t])), y[t]);
-        if constexpr (Panel::kHasOffsets)
-            y[t] = hn::MulAdd(offset, hn::Set(Lanes(), x.sum[t]), y[t]);
-    }
+    constexpr int some = kTokens / 2;
+    addGroupOfSome<Panel, some>(q, scale, offset, 0, x, y);
+    addGroupOfSome<Panel, some>(q, scale, offset, some, x, y);
 }
 
 template <class Panel>

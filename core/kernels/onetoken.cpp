@@ -29,7 +29,7 @@ HWY_INLINE void multiply(std::int64_t n, float factor, float *x)
 }
 
 constexpr std::int64_t kStreams = 4;   // memory serves several places at a time faster than one
-constexpr std::int64_t kAhead = 1024;  // bytes of each that are fetched before they are needed
+constexpr std::int64_t kAhead = 2048;  // bytes of each that are fetched before they are needed
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
 /// The rows of a cache as streams of the same length; where there are none left, the last one is repeated. Row t of stream i

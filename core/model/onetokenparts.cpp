@@ -12,7 +12,7 @@ namespace lens {
 
 namespace {
 
-constexpr std::int64_t kWeightsPerPart = 1 << 16;  // some microseconds of work
+constexpr std::int64_t kWeightsPerPart = 1 << 17;  // some microseconds of work
 constexpr std::int64_t kMostParts = 64;
 
 at::Tensor find(const NamedTensors &weights, const std::string &name)

@@ -131,7 +131,7 @@ at::Tensor linearByTiles(const kernels::BlockMatrix &W, const at::Tensor &x, con
 /// in the first while panels go by.
 at::Tensor linearByEights(const kernels::BlockMatrix &W, const at::Tensor &x, const at::Tensor &blocks)
 {
-    constexpr std::int64_t kEight = kernels::kTokensTogether, kEights = 8, kPanels = 12;
+    constexpr std::int64_t kEight = kernels::kTokensTogether, kEights = 8, kPanels = 6;
     const std::int64_t tokens = x.size(0), rows = blocks.size(0), eights = (tokens + kEight - 1) / kEight;
     const std::int64_t inputBytes = kernels::tokenBytes(W.format, W.columns);
     const at::Tensor input = at::empty({eights, inputBytes}, at::kByte), y = at::empty({tokens, rows}, x.options());
