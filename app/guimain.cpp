@@ -1,6 +1,7 @@
 // supralens: the window.
 #include "appsettings.h"
 #include "base/folders.h"
+#include "base/freedmemory.h"
 #include "base/threadwaiting.h"
 #include "bridge/engineapi.h"
 #include "bridge/trainingapi.h"
@@ -52,6 +53,7 @@ void usePackagedQtPlugins()
 int main(int argc, char **argv)
 {
     lens::restartWithShortSpin(argv);
+    lens::keepFreedMemory();
     usePackagedQtPlugins();
     QApplication application(argc, argv);
     QApplication::setOrganizationName(QStringLiteral("supralens"));

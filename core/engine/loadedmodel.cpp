@@ -1,5 +1,7 @@
 #include "engine/engine.h"
 
+#include "base/freedmemory.h"
+
 namespace lens {
 
 LoadedModel::LoadedModel(ModelInfo info, std::shared_ptr<const LanguageModel> model, TokenizerPtr tokenizer,
@@ -8,6 +10,11 @@ LoadedModel::LoadedModel(ModelInfo info, std::shared_ptr<const LanguageModel> mo
 {
 }
 
-LoadedModel::~LoadedModel() = default;
+/// A model is by far the largest thing that goes.
+LoadedModel::~LoadedModel()
+{
+    m_model.reset();
+    releaseFreedMemory();
+}
 
 } // namespace lens
