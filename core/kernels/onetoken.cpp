@@ -28,26 +28,22 @@ HWY_INLINE void multiply(std::int64_t n, float factor, float *x)
     sweep(n, [&](auto d, std::int64_t i) HWY_ATTR { hn::StoreU(hn::Mul(hn::LoadU(d, x + i), hn::Set(d, factor)), d, x + i); });
 }
 
-constexpr std::int64_t kStreams = 4;   // memory serves several places at a time faster than one
-constexpr std::int64_t kAhead = 2048;  // bytes of each that are fetched before they are needed
+constexpr std::int64_t kTogether = 4;  // rows of a cache
+constexpr std::int64_t kAhead = 4096;  // bytes that are fetched before they are needed
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
-/// The rows of a cache as streams of the same length; where there are none left, the last one is repeated. Row t of stream i
-/// has its score at kStreams t + i.
+/// The rows of a cache, so many at a time; where there are none left, the last one is repeated.
 template <class T>
-class Streams {
+class Rows {
 public:
-    HWY_INLINE Streams(std::int64_t tokens, std::int64_t width, const T *rows)
-        : m_rows(rows), m_last(tokens - 1), m_length((tokens + kStreams - 1) / kStreams), m_width(width)
-    {
-    }
+    HWY_INLINE Rows(std::int64_t tokens, std::int64_t width, const T *rows) : m_rows(rows), m_tokens(tokens), m_width(width) {}
 
-    HWY_INLINE std::int64_t length() const { return m_length; }
-    HWY_INLINE const T *row(std::int64_t t, std::int64_t i) const { return m_rows + HWY_MIN(i * m_length + t, m_last) * m_width; }
+    HWY_INLINE std::int64_t end() const { return (m_tokens + kTogether - 1) / kTogether * kTogether; }
+    HWY_INLINE const T *row(std::int64_t token) const { return m_rows + HWY_MIN(token, m_tokens - 1) * m_width; }
 
 private:
     const T *m_rows;
-    std::int64_t m_last, m_length, m_width;
+    std::int64_t m_tokens, m_width;
 };
 
 /// f(vectors no longer than a row).
@@ -65,19 +61,19 @@ HWY_INLINE void withVectorsFor(std::int64_t width, const F &f)
 
 /// scores [queries,kMostAttended].
 template <int queries, class D, class T>
-HWY_INLINE void makeScores(D d, const Streams<T> &keys, std::int64_t dk, const float *q, float scale, float *scores)
+HWY_INLINE void makeScores(D d, const Rows<T> &keys, std::int64_t dk, const float *q, float scale, float *scores)
 {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
-    for (std::int64_t t = 0; t < keys.length(); ++t) {
-        const T *const key[kStreams] = {keys.row(t, 0), keys.row(t, 1), keys.row(t, 2), keys.row(t, 3)};
-        hn::Vec<D> sums[queries][kStreams];
+    for (std::int64_t token = 0; token < keys.end(); token += kTogether) {
+        const T *const key[kTogether] = {keys.row(token), keys.row(token + 1), keys.row(token + 2), keys.row(token + 3)};
+        hn::Vec<D> sums[queries][kTogether];
         HWY_UNROLL(4)
         for (int query = 0; query < queries; ++query)
             sums[query][0] = sums[query][1] = sums[query][2] = sums[query][3] = hn::Zero(d);
         std::int64_t j = 0;
         for (; j + lanes <= dk; j += lanes) {
             HWY_UNROLL(4)
-            for (std::int64_t i = 0; i < kStreams; ++i) {
+            for (std::int64_t i = 0; i < kTogether; ++i) {
                 hwy::Prefetch(key[i] + j + kAhead / sizeof(T));
                 const auto numbers = load(d, key[i] + j);
                 HWY_UNROLL(4)
@@ -87,23 +83,21 @@ HWY_INLINE void makeScores(D d, const Streams<T> &keys, std::int64_t dk, const f
         }
         HWY_UNROLL(4)
         for (int query = 0; query < queries; ++query) {
-            float *to = scores + query * kMostAttended + t * kStreams;
+            float *to = scores + query * kMostAttended + token;
             storeSums(d, sums[query], scale, to);
             for (std::int64_t rest = j; rest < dk; ++rest)
-                for (std::int64_t i = 0; i < kStreams; ++i)
+                for (std::int64_t i = 0; i < kTogether; ++i)
                     to[i] += scale * q[query * dk + rest] * hn::GetLane(load(Single(), key[i] + rest));
         }
     }
 }
 
 /// Rows that are repeated weigh nothing, nor does what is behind them up to the end of a vector. Returns where that is.
-HWY_INLINE std::int64_t fillUp(std::int64_t tokens, std::int64_t length, float *scores)
+HWY_INLINE std::int64_t fillUp(std::int64_t tokens, float *scores)
 {
-    const auto lanes = static_cast<std::int64_t>(hn::Lanes(Wide()));
-    const std::int64_t end = (length * kStreams + lanes - 1) / lanes * lanes;
-    for (std::int64_t token = tokens; token < length * kStreams; ++token)
-        scores[token % length * kStreams + token / length] = kNothing;
-    std::fill(scores + length * kStreams, scores + end, kNothing);
+    const auto lanes = static_cast<std::int64_t>(hn::Lanes(Wide())), whole = HWY_MAX(lanes, kTogether);
+    const std::int64_t end = (tokens + whole - 1) / whole * whole;
+    std::fill(scores + tokens, scores + end, kNothing);
     return end;
 }
 
@@ -126,8 +120,8 @@ HWY_INLINE float makeWeights(std::int64_t n, float *scores, float *logSum)
 
 /// Some vectors of each query's out, which stay in registers. weights [queries,kMostAttended].
 template <int queries, int vectors, class D, class T>
-HWY_INLINE void sumColumns(D d, const Streams<T> &values, std::int64_t column, const float *weights, const float *factors,
-                           std::int64_t dv, float *out)
+HWY_INLINE void sumColumns(D d, std::int64_t tokens, const T *values, std::int64_t column, const float *weights,
+                           const float *factors, std::int64_t dv, float *out)
 {
     const auto lanes = static_cast<std::int64_t>(hn::Lanes(d));
     hn::Vec<D> sums[queries][vectors];
@@ -136,20 +130,19 @@ HWY_INLINE void sumColumns(D d, const Streams<T> &values, std::int64_t column, c
         HWY_UNROLL(4)
         for (int vector = 0; vector < vectors; ++vector)
             sums[query][vector] = hn::Zero(d);
-    for (std::int64_t t = 0; t < values.length(); ++t)
-        for (std::int64_t i = 0; i < kStreams; ++i) {
-            const T *row = values.row(t, i) + column;
+    for (std::int64_t token = 0; token < tokens; ++token) {
+        const T *row = values + token * dv + column;
+        HWY_UNROLL(4)
+        for (int vector = 0; vector < vectors; ++vector) {
+            hwy::Prefetch(row + vector * lanes + kAhead / sizeof(T));
+            const auto numbers = load(d, row + vector * lanes);
             HWY_UNROLL(4)
-            for (int vector = 0; vector < vectors; ++vector) {
-                hwy::Prefetch(row + vector * lanes + kAhead / sizeof(T));
-                const auto numbers = load(d, row + vector * lanes);
-                HWY_UNROLL(4)
-                for (int query = 0; query < queries; ++query) {
-                    const auto weight = hn::Set(d, weights[query * kMostAttended + t * kStreams + i]);
-                    sums[query][vector] = hn::MulAdd(weight, numbers, sums[query][vector]);
-                }
+            for (int query = 0; query < queries; ++query) {
+                const auto weight = hn::Set(d, weights[query * kMostAttended + token]);
+                sums[query][vector] = hn::MulAdd(weight, numbers, sums[query][vector]);
             }
         }
+    }
     HWY_UNROLL(4)
     for (int query = 0; query < queries; ++query)
         HWY_UNROLL(4)
@@ -163,19 +156,18 @@ HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, 
 {
     HWY_ALIGN float weights[queries * kMostAttended];
     float factors[queries];
-    const Streams<T> keyStreams(tokens, dk, keys), valueStreams(tokens, dv, values);
-    withVectorsFor(dk, [&](auto d) HWY_ATTR { makeScores<queries>(d, keyStreams, dk, q, scale, weights); });
+    withVectorsFor(dk, [&](auto d) HWY_ATTR { makeScores<queries>(d, Rows<T>(tokens, dk, keys), dk, q, scale, weights); });
     for (int query = 0; query < queries; ++query) {
         float *scores = weights + query * kMostAttended;
-        factors[query] = makeWeights(fillUp(tokens, keyStreams.length(), scores), scores, logSum + query);
+        factors[query] = makeWeights(fillUp(tokens, scores), scores, logSum + query);
     }
     constexpr int vectors = 4;
     const auto together = vectors * static_cast<std::int64_t>(hn::Lanes(Wide()));
     std::int64_t column = 0;
     for (; column + together <= dv; column += together)
-        sumColumns<queries, vectors>(Wide(), valueStreams, column, weights, factors, dv, out);
+        sumColumns<queries, vectors>(Wide(), tokens, values, column, weights, factors, dv, out);
     sweep(dv - column, [&](auto d, std::int64_t i) HWY_ATTR {
-        sumColumns<queries, 1>(d, valueStreams, column + i, weights, factors, dv, out);
+        sumColumns<queries, 1>(d, tokens, values, column + i, weights, factors, dv, out);
     });
 }
 

@@ -16,7 +16,7 @@
 HWY_BEFORE_NAMESPACE();
 namespace lens::kernels::HWY_NAMESPACE {
 
-constexpr std::int64_t kLeastAhead = 1024;  // bytes of each stretch that are fetched before they are needed
+constexpr std::int64_t kAhead = 6144;  // bytes that are fetched before they are needed, of this panel or the next
 
 template <class Panel>
 HWY_INLINE void assign(std::int64_t columns, const float *x, ByteInput &input)
@@ -96,51 +96,37 @@ HWY_INLINE void addGroup(Bytes block, int group, const InputGroup &x, Values (&s
     }
 }
 
-/// `count` panels times x, each `panels` behind the one before.
-template <class Panel, int count>
-HWY_INLINE void multiplyPanels(std::int64_t columns, Bytes block, std::int64_t panels, const ByteInput &x, float *y)
+/// y [16] = a panel times x.
+template <class Panel>
+HWY_INLINE void multiplyPanel(std::int64_t columns, Bytes block, const ByteInput &x, float *y)
 {
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
-    constexpr std::int64_t lines = (bytes + 63) / 64, ahead = HWY_MAX(kLeastAhead, bytes);  // not all is read in order
+    constexpr std::int64_t lines = (bytes + 63) / 64;
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
     // Each group fetches a share of a block's lines, but where that would cost it registers.
     const auto firstLine = [](int group) { return kSlices > 1 ? lines * group / groups : group == 0 ? 0 : lines; };
-    const std::int64_t apart = panels * columns / elements * bytes;
-    Values sums[count][kSlices];
-    HWY_UNROLL(4)
-    for (int i = 0; i < count; ++i)
-        HWY_UNROLL(2)
-        for (int slice = 0; slice < kSlices; ++slice)
-            sums[i][slice] = hn::Zero(Lanes());
+    Values sums[kSlices];
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        sums[slice] = hn::Zero(Lanes());
     std::int64_t index = 0;
     for (std::int64_t column = 0; column < columns; column += elements, block += bytes)
 #pragma GCC unroll 16
         for (int group = 0; group < groups; ++group, ++index) {
-            HWY_UNROLL(4)
-            for (int i = 0; i < count; ++i)
-                for (std::int64_t line = firstLine(group); line < firstLine(group + 1); ++line)
-                    hwy::Prefetch(block + i * apart + ahead + 64 * line);
+            for (std::int64_t line = firstLine(group); line < firstLine(group + 1); ++line)
+                hwy::Prefetch(block + kAhead + 64 * line);
             const std::int64_t at = index * Panel::kGroup;
             const auto i = static_cast<std::size_t>(index);
-            const InputGroup input{{x.digit[0].data() + at, x.digit[1].data() + at, x.digit[2].data() + at},
-                                   x.start[i],
-                                   x.scale[i],
-                                   x.sum[i]};
-            if constexpr (kSlices == 1) {
-                HWY_UNROLL(4)
-                for (int panel = 0; panel < count; ++panel)
-                    addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
-            } else {  // there are too few registers for all panels' sums, and code for each would fill the first cache
-#pragma GCC unroll 1
-                for (int panel = 0; panel < count; ++panel)
-                    addGroup<Panel>(block + panel * apart, group, input, sums[panel]);
-            }
+            addGroup<Panel>(block, group,
+                            {{x.digit[0].data() + at, x.digit[1].data() + at, x.digit[2].data() + at},
+                             x.start[i],
+                             x.scale[i],
+                             x.sum[i]},
+                            sums);
         }
-    HWY_UNROLL(4)
-    for (int i = 0; i < count; ++i)
-        HWY_UNROLL(2)
-        for (int slice = 0; slice < kSlices; ++slice)
-            hn::StoreU(sums[i][slice], Lanes(), y + i * panels * kPanelRows + slice * kRows);
+    HWY_UNROLL(2)
+    for (int slice = 0; slice < kSlices; ++slice)
+        hn::StoreU(sums[slice], Lanes(), y + slice * kRows);
 }
 
 /// consume(row, column, a, b): that column and the next of a slice that begins with that row, from the group's i-th four on.

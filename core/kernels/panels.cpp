@@ -26,18 +26,12 @@ void makeBytesOf(BlockFormat format, std::int64_t columns, const float *x, ByteI
     withPanel(format, [&](auto panel) HWY_ATTR { assign<decltype(panel)>(columns, x, input); });
 }
 
-/// Up to four panels, each `apart` behind the one before: y is where the first begins.
-void multiply(const BlockMatrix &W, std::int64_t panel, std::int64_t count, std::int64_t apart, const ByteInput &x, float *y)
+void multiply(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y)
 {
-    const auto bytes = reinterpret_cast<Bytes>(W.blocks) + panel * kPanelRows * W.rowBytes();
+    const auto bytes = reinterpret_cast<Bytes>(W.blocks) + first * kPanelRows * W.rowBytes();
     withPanel(W.format, [&](auto format) HWY_ATTR {
-        using Panel = decltype(format);
-        switch (count) {
-        case 4: return multiplyPanels<Panel, 4>(W.columns, bytes, apart, x, y);
-        case 3: return multiplyPanels<Panel, 3>(W.columns, bytes, apart, x, y);
-        case 2: return multiplyPanels<Panel, 2>(W.columns, bytes, apart, x, y);
-        default: return multiplyPanels<Panel, 1>(W.columns, bytes, apart, x, y);
-        }
+        for (std::int64_t i = 0; i < panels; ++i)
+            multiplyPanel<decltype(format)>(W.columns, bytes + i * kPanelRows * W.rowBytes(), x, y + i * kPanelRows);
     });
 }
 
@@ -120,7 +114,7 @@ void makeBytesOf(BlockFormat, std::int64_t, const float *, ByteInput &)
 {
 }
 
-void multiply(const BlockMatrix &, std::int64_t, std::int64_t, std::int64_t, const ByteInput &, float *)
+void multiply(const BlockMatrix &, std::int64_t, std::int64_t, const ByteInput &, float *)
 {
 }
 
@@ -283,20 +277,9 @@ void makeBytes(BlockFormat format, std::int64_t columns, const float *x, ByteInp
     HWY_DYNAMIC_DISPATCH(makeBytesOf)(format, columns, x, input);
 }
 
-void stretchProduct(const BlockMatrix &W, const PanelRange &range, std::int64_t first, std::int64_t some, const ByteInput &x,
-                    float *y)
-{
-    const std::int64_t apart = range.stretch();
-    for (std::int64_t i = first; i < first + some; ++i) {
-        const std::int64_t panel = range.first + i, count = (range.count - i + apart - 1) / apart;
-        HWY_DYNAMIC_DISPATCH(multiply)(W, panel, count, apart, x, y + panel * kPanelRows);
-    }
-}
-
 void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y)
 {
-    for (std::int64_t i = 0; i < panels; i += kStretches)
-        HWY_DYNAMIC_DISPATCH(multiply)(W, first + i, std::min(kStretches, panels - i), 1, x, y + i * kPanelRows);
+    HWY_DYNAMIC_DISPATCH(multiply)(W, first, panels, x, y);
 }
 
 void splitPanel(const BlockMatrix &W, std::int64_t panel, BFloat16 *high, BFloat16 *low)

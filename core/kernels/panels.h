@@ -32,21 +32,6 @@ struct ByteInput {
 
 void makeBytes(BlockFormat format, std::int64_t columns, const float *x, ByteInput &input);
 
-/// So many places of a matrix are read at a time: memory serves them faster than one.
-constexpr std::int64_t kStretches = 4;
-
-/// Neighbouring panels, taken as four stretches.
-struct PanelRange {
-    std::int64_t first = 0, count = 0;
-
-    /// Panels in each stretch; the last may have fewer.
-    constexpr std::int64_t stretch() const { return (count + kStretches - 1) / kStretches; }
-};
-
-/// Panels first..first+some-1 of every stretch times x, into their rows of y [rows]. Only where hasPanelProducts().
-void stretchProduct(const BlockMatrix &W, const PanelRange &range, std::int64_t first, std::int64_t some, const ByteInput &x,
-                    float *y);
-
 /// y[i] = row (16 first + i) of W times x, i < 16 panels. Only where hasPanelProducts().
 void panelProduct(const BlockMatrix &W, std::int64_t first, std::int64_t panels, const ByteInput &x, float *y);
 

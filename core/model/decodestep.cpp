@@ -93,7 +93,7 @@ void add(Numbers &x, const Numbers &y)
 
 class DecodeStep::Plan {
 public:
-    Plan(const Decoder &decoder, int threads);
+    explicit Plan(const Decoder &decoder);
 
     std::span<const float> run(std::int64_t token, ModelState &state, ProbeSink *probe, bool wantLogits, ThreadTeam &team);
 
@@ -110,10 +110,10 @@ private:
     Numbers m_x, m_normed, m_change, m_logits;
 };
 
-DecodeStep::Plan::Plan(const Decoder &decoder, int threads)
+DecodeStep::Plan::Plan(const Decoder &decoder)
     : m_config(decoder.config()), m_embed(embeddingOf(decoder))
 {
-    const OneTokenWeights weights(decoder.weights(), decoder.quantised(), threads);
+    const OneTokenWeights weights(decoder.weights(), decoder.quantised());
     if (m_config.embeddingNorm)
         m_embeddingNorm = OneTokenNorm(weights, "embedding_norm", m_config.norm);
     m_norm = OneTokenNorm(weights, "norm", m_config.norm);
@@ -188,7 +188,7 @@ std::unique_ptr<DecodeStep> DecodeStep::create(std::shared_ptr<const Decoder> de
 {
     if (isOnlyForThePlainPath(*decoder))
         return nullptr;
-    auto plan = std::make_unique<Plan>(*decoder, std::max(1, threads));
+    auto plan = std::make_unique<Plan>(*decoder);
     return std::unique_ptr<DecodeStep>(new DecodeStep(std::move(decoder), std::move(plan), threads));
 }
 

@@ -12,19 +12,13 @@ namespace lens {
 
 namespace {
 
-constexpr std::int64_t kWeightsPerPart = 1 << 17;  // some microseconds of work
+constexpr std::int64_t kWeightsPerPart = 1 << 16;  // some microseconds of work
 constexpr std::int64_t kMostParts = 64;
 
 at::Tensor find(const NamedTensors &weights, const std::string &name)
 {
     const auto found = weights.find(name);
     return found == weights.end() ? at::Tensor() : found->second;
-}
-
-/// Of rows, or of a stretch's panels, with so many weights each, which are one of `shares`.
-std::int64_t perPart(std::int64_t count, std::int64_t weightsEach, std::int64_t shares)
-{
-    return std::max({std::int64_t{1}, kWeightsPerPart / std::max<std::int64_t>(1, weightsEach), count * shares / kMostParts});
 }
 
 const kernels::BlockMatrix *panelsIn(const kernels::Matrix &matrix)
@@ -67,28 +61,18 @@ Numbers OneTokenWeights::copy(const std::string &name) const
 OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std::string &name)
     : m_matrix(weights.matrix(name + ".weight")), m_lowRankA(weights.matrix(name + ".lora_a")),
       m_lowRankB(weights.matrix(name + ".lora_b")), m_low(static_cast<std::size_t>(weights.rows(name + ".lora_a"))),
-      m_rows(weights.rows(name + ".weight")), m_bias(weights.copy(name + ".bias"))
+      m_rows(weights.rows(name + ".weight")), m_together(panelsIn(m_matrix) ? kernels::kPanelRows : 1),
+      m_units((m_rows + m_together - 1) / m_together), m_bias(weights.copy(name + ".bias"))
 {
-    divide(weights.threads());
+    const std::int64_t columns = std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
+    const std::int64_t each = std::max<std::int64_t>(1, kWeightsPerPart / std::max<std::int64_t>(1, m_together * columns));
+    m_parts = std::min((m_units + each - 1) / each, kMostParts);
 }
 
-/// Panels in as many ranges as there are threads, so that each has one of its own with all its stretches; behind the last,
-/// and where there are no panels, rows.
-void OneTokenProjection::divide(int threads)
+/// Parts are much the same, so that threads are done at the same time.
+std::int64_t OneTokenProjection::firstRow(std::int64_t part) const
 {
-    const auto *W = panelsIn(m_matrix);
-    const std::int64_t columns = std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
-    const std::int64_t panelRows = W ? W->panelRows : 0, panels = panelRows / kernels::kPanelRows;
-    for (std::int64_t thread = 0; thread < threads; ++thread) {
-        const std::int64_t first = panels * thread / threads;
-        const kernels::PanelRange range{first, panels * (thread + 1) / threads - first};
-        const std::int64_t each = perPart(range.stretch(), kernels::kStretches * kernels::kPanelRows * columns, threads);
-        for (std::int64_t i = 0; i < range.stretch(); i += each)
-            m_parts.push_back({i, std::min(each, range.stretch() - i), range});
-    }
-    const std::int64_t each = perPart(m_rows - panelRows, columns, 1);
-    for (std::int64_t row = panelRows; row < m_rows; row += each)
-        m_parts.push_back({row, std::min(each, m_rows - row), {}});
+    return std::min(m_rows, m_units * part / m_parts * m_together);
 }
 
 bool OneTokenProjection::takesInputOf(const OneTokenProjection &other) const
@@ -131,23 +115,11 @@ void OneTokenProjection::addToRows(std::int64_t first, std::int64_t count, float
         y[i] += m_bias[static_cast<std::size_t>(i)];
 }
 
-void OneTokenProjection::applyStretches(const kernels::BlockMatrix &W, const Part &part, float *y) const
-{
-    kernels::stretchProduct(W, part.range, part.first, part.count, m_input->bytes(), y);
-    const std::int64_t length = part.range.stretch();
-    for (std::int64_t begin = part.first; begin < part.range.count; begin += length) {
-        const std::int64_t panels = std::min(part.count, part.range.count - begin);
-        addToRows((part.range.first + begin) * kernels::kPanelRows, panels * kernels::kPanelRows, y);
-    }
-}
-
 void OneTokenProjection::apply(std::int64_t part, float *y) const
 {
-    const Part &own = m_parts[static_cast<std::size_t>(part)];
-    if (own.range.count > 0)
-        return applyStretches(std::get<kernels::BlockMatrix>(m_matrix), own, y);
-    kernels::product(m_matrix, own.first, own.count, *m_input, y + own.first);
-    addToRows(own.first, own.count, y);
+    const std::int64_t first = firstRow(part), count = firstRow(part + 1) - first;
+    kernels::product(m_matrix, first, count, *m_input, y + first);
+    addToRows(first, count, y);
 }
 
 void runProjections(ThreadTeam &team, std::span<const ProjectionJob> jobs)

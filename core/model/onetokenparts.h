@@ -14,15 +14,10 @@ namespace lens {
 
 using Numbers = std::vector<float>;
 
-/// The weights of a decoder, by name, for so many threads. They must outlive what is made from them.
+/// The weights of a decoder, by name. They must outlive what is made from them.
 class OneTokenWeights {
 public:
-    OneTokenWeights(const NamedTensors &weights, const QuantisedWeights &quantised, int threads)
-        : m_weights(weights), m_quantised(quantised), m_threads(threads)
-    {
-    }
-
-    int threads() const { return m_threads; }
+    OneTokenWeights(const NamedTensors &weights, const QuantisedWeights &quantised) : m_weights(weights), m_quantised(quantised) {}
 
     /// Of float32, bfloat16 or quantised blocks, on the CPU, dense; an empty matrix where there is none.
     kernels::Matrix matrix(const std::string &name) const;
@@ -34,7 +29,6 @@ public:
 private:
     const NamedTensors &m_weights;
     const QuantisedWeights &m_quantised;
-    int m_threads;
 };
 
 /// y = W x + B A x + b.
@@ -49,19 +43,12 @@ public:
     void prepare(const float *x, const OneTokenProjection *same) const;
 
     /// The pieces of work that apply() does one of: its rows of y [rows].
-    std::int64_t parts() const { return std::ssize(m_parts); }
+    std::int64_t parts() const { return m_parts; }
     void apply(std::int64_t part, float *y) const;
 
 private:
-    /// Some panels of every stretch of a range; some rows where the range is empty.
-    struct Part {
-        std::int64_t first, count;
-        kernels::PanelRange range;
-    };
-
-    void divide(int threads);
+    std::int64_t firstRow(std::int64_t part) const;
     bool takesInputOf(const OneTokenProjection &other) const;
-    void applyStretches(const kernels::BlockMatrix &W, const Part &part, float *y) const;
     void addToRows(std::int64_t first, std::int64_t count, float *y) const;
     void addChange(std::int64_t first, std::int64_t count, float *y) const;
 
@@ -70,7 +57,8 @@ private:
     mutable const kernels::BlockInput *m_input = nullptr;  // that of this round: its own, or another projection's
     mutable Numbers m_low;  // A x
     std::int64_t m_rows = 0;
-    std::vector<Part> m_parts;
+    std::int64_t m_together = 1, m_units = 0;  // rows that no part separates, and how many times as many there are
+    std::int64_t m_parts = 0;
     Numbers m_bias;
 };
 

@@ -96,19 +96,14 @@ void linearByPanels(const kernels::BlockMatrix &W, std::int64_t rows, const at::
     for (std::size_t t = 0; t < inputs.size(); ++t)
         inputs[t].assign(W, numbers<const float>(x) + static_cast<std::int64_t>(t) * W.columns);
     const auto ofToken = [&](std::size_t t) { return numbers<float>(y) + static_cast<std::int64_t>(t) * rows; };
-    const kernels::PanelRange all{0, W.panelRows / kernels::kPanelRows};
-    inParallel(all.stretch(), kernels::kStretches * kernels::kPanelRows * W.columns,
+    inParallel((rows + kernels::kPanelRows - 1) / kernels::kPanelRows, kernels::kPanelRows * W.columns,
                [&](std::int64_t begin, std::int64_t end) {
-                   for (std::int64_t panel = begin; panel < end; ++panel)
+                   for (std::int64_t panel = begin; panel < end; ++panel) {
+                       const std::int64_t row = panel * kernels::kPanelRows, count = std::min(kernels::kPanelRows, rows - row);
                        for (std::size_t t = 0; t < inputs.size(); ++t)
-                           kernels::stretchProduct(W, all, panel, 1, inputs[t].bytes(), ofToken(t));
+                           kernels::product(W, row, count, inputs[t], ofToken(t) + row);
+                   }
                });
-    inParallel(rows - W.panelRows, W.columns, [&](std::int64_t begin, std::int64_t end) {
-        for (std::int64_t row = W.panelRows + begin; row < W.panelRows + end; row += kernels::kPanelRows)
-            for (std::size_t t = 0; t < inputs.size(); ++t)
-                kernels::product(W, row, std::min(kernels::kPanelRows, W.panelRows + end - row), inputs[t],
-                                 ofToken(t) + row);
-    });
 }
 
 /// x W^T of the rows behind the last panel.
