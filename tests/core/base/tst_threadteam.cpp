@@ -2,6 +2,7 @@
 
 #include <QTest>
 #include <atomic>
+#include <chrono>
 #include <mutex>
 #include <numeric>
 #include <set>
@@ -55,6 +56,29 @@ private Q_SLOTS:
                 std::this_thread::yield();
         });
         QCOMPARE(present.load(), 2);
+    }
+
+    /// Parts that would be a thread's own, while it is busy with the first of them.
+    void othersTakeWhatAThreadDoesNotGetTo()
+    {
+        ThreadTeam team(2);
+        for (const std::int64_t busy : {0, 4}) {  // the first of the caller's, and of the helper's
+            std::atomic<int> others{0};
+            bool inTime = true;
+            team.run(8, [&](std::int64_t part) {
+                if (part != busy) {
+                    ++others;
+                    return;
+                }
+                const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+                while (others < 7 && inTime) {
+                    std::this_thread::yield();
+                    inTime = std::chrono::steady_clock::now() < end;
+                }
+            });
+            QVERIFY(inTime);
+            QCOMPARE(others.load(), 7);
+        }
     }
 
     void keepsToItsLimit()
