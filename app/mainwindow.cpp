@@ -216,11 +216,8 @@ void MainWindow::openModels(const QStringList &specifications)
         if (!wanted[i].isEmpty())
             m_chat.chooseModel(int(i), m_library.add(wanted[i]));
     }
-    if (specifications.size() == 1) {
-        const quint64 original = m_chat.chosenModel(0);
-        if (!specifications.front().contains(QLatin1Char('@')))
-            compareWithConversion(original, 0, 1);
-    }
+    if (specifications.size() == 1 && !specifications.front().contains(QLatin1Char('@')))
+        compareOnceLoaded(m_chat.chosenModel(0));
     if (m_library.entries().empty())
         showPage(ModelsPage_);
     else if (wanted.join(QString()).isEmpty())
@@ -233,11 +230,20 @@ void MainWindow::openFirstPair()
         return;
     const quint64 first = m_library.entries().front().id;
     m_chat.chooseModel(0, first);
-    connect(&m_library, &ModelLibrary::loaded, this, [this, first](quint64 entry) {
-        const ModelEntry *loaded = m_library.entry(entry);
-        if (entry == first && loaded->info->mixer == "softmax" && m_chat.chosenModel(0) == first &&
-            m_chat.chosenModel(1) == 0)
-            compareWithConversion(first, -1, 1);
+    compareOnceLoaded(first);
+}
+
+void MainWindow::compareOnceLoaded(quint64 model)
+{
+    auto *once = new QObject(this);
+    connect(&m_library, &ModelLibrary::loaded, once, [this, once, model](quint64 entry) {
+        if (entry != model)
+            return;
+        once->deleteLater();
+        const bool isAdapted = m_library.baseOf(model) != 0;
+        const bool isAlone = m_chat.chosenModel(0) == model && m_chat.chosenModel(1) == 0;
+        if (isAlone && (isAdapted || m_library.entry(model)->info->mixer == "softmax"))
+            compareWithConversion(model, isAdapted ? 0 : -1, 1);
     });
 }
 

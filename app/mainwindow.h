@@ -71,6 +71,8 @@ private:
     void wireStore();
     /// The first model that is known and its SUPRA conversion, so that a newcomer has a pair to look at.
     void openFirstPair();
+    /// As soon as it is known to be a softmax model, or an adapted one, alone in the first column.
+    void compareOnceLoaded(quint64 model);
     /// The softmax and the SUPRA model that come along, with a prompt they know how to go on with.
     bool openDemoPair();
     void openModelFile(int column);

@@ -109,6 +109,17 @@ private Q_SLOTS:
         QVERIFY(again.window.chat().column(0).last()->answer.tokens.size() > 24);
     }
 
+    void aLinearModelStaysAlone()
+    {
+        QTemporaryDir folder;
+        Run run(folder, {QStringLiteral(SUPRALENS_SOURCE_DIR "/resources/models/stories-supra")});
+        ChatController &chat = run.window.chat();
+        QTRY_VERIFY_WITH_TIMEOUT(chat.column(0).model(), 30000);
+        QTest::qWait(100);
+        QCOMPARE(chat.chosenModel(1), quint64(0));
+        QVERIFY(!columnTexts(run.window).contains(QStringLiteral("Not supported")));
+    }
+
     void aModelWithoutATokenizerSaysWhatItCannotDo()
     {
         QTemporaryDir folder;
