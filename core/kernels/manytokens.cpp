@@ -62,8 +62,8 @@ HWY_INLINE void unpackColumns(Bytes block, int group, Columns *q)
 /// y += a group of columns of 16 rows times some of the tokens, from `first` on. Their sums are as many as two units that
 /// take four cycles each need to be busy, and more, so that what follows them can begin.
 template <class Panel, int tokens>
-HWY_INLINE void addGroupOfSome(const Columns *q, Values scale, Values offset, int first, const TokenGroup<Panel::kGroup> &x,
-                               Values *y)
+HWY_INLINE void addGroupOfSome(const Columns *q, Values scale, Values offset, int first,
+                               const TokenGroup<Panel::kGroup> &x, Values *y)
 {
     DigitSums sums[tokens][kDigits];
 #pragma GCC unroll 8

@@ -36,7 +36,10 @@ constexpr float kNothing = -std::numeric_limits<float>::infinity();
 template <class T>
 class Rows {
 public:
-    HWY_INLINE Rows(std::int64_t tokens, std::int64_t width, const T *rows) : m_rows(rows), m_tokens(tokens), m_width(width) {}
+    HWY_INLINE Rows(std::int64_t tokens, std::int64_t width, const T *rows)
+        : m_rows(rows), m_tokens(tokens), m_width(width)
+    {
+    }
 
     HWY_INLINE std::int64_t end() const { return (m_tokens + kTogether - 1) / kTogether * kTogether; }
     HWY_INLINE const T *row(std::int64_t token) const { return m_rows + HWY_MIN(token, m_tokens - 1) * m_width; }
@@ -156,7 +159,8 @@ HWY_INLINE void attendTo(std::int64_t tokens, std::int64_t dk, std::int64_t dv, 
 {
     HWY_ALIGN float weights[queries * kMostAttended];
     float factors[queries];
-    withVectorsFor(dk, [&](auto d) HWY_ATTR { makeScores<queries>(d, Rows<T>(tokens, dk, keys), dk, q, scale, weights); });
+    const Rows<T> rows(tokens, dk, keys);
+    withVectorsFor(dk, [&](auto d) HWY_ATTR { makeScores<queries>(d, rows, dk, q, scale, weights); });
     for (int query = 0; query < queries; ++query) {
         float *scores = weights + query * kMostAttended;
         factors[query] = makeWeights(fillUp(tokens, scores), scores, logSum + query);
