@@ -16,7 +16,7 @@
 
 /// Raised with every change that a plugin built before would not survive: to a virtual class it derives from or calls,
 /// or to a struct it fills.
-#define SUPRALENS_PLUGIN_INTERFACE 1
+#define SUPRALENS_PLUGIN_INTERFACE 2
 
 #define SUPRALENS_PLUGIN_MARKER "supralens-plugin-descriptor:"
 #define SUPRALENS_PLUGIN_TEXT(x) #x

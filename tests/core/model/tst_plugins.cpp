@@ -131,7 +131,7 @@ void tst_plugins::otherVersionsAreRefusedUnopened_data()
     QTest::addColumn<QByteArray>("from");
     QTest::addColumn<QByteArray>("to");
     QTest::addColumn<QString>("reason");
-    QTest::newRow("interface") << QByteArray("\"interface\":1") << QByteArray("\"interface\":7") << "plugin interface 7";
+    QTest::newRow("interface") << QByteArray("\"interface\":2") << QByteArray("\"interface\":7") << "plugin interface 7";
     QTest::newRow("libtorch") << QByteArray("\"libtorch\":\"2.") << QByteArray("\"libtorch\":\"1.") << "LibTorch 1.";
     QTest::newRow("no interface") << QByteArray("\"interface\"") << QByteArray("\"interfase\"") << "plugin interface 0";
     QTest::newRow("damaged") << QByteArray("{\"interface\"") << QByteArray("{+interface\"") << "no descriptor";
