@@ -1,6 +1,6 @@
 #include "base/freedmemory.h"
 
-#include <cstdlib>
+#include <cstdlib>  // which says whether the C library is glibc
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif

@@ -9,7 +9,7 @@ namespace lens {
 
 namespace {
 
-constexpr std::size_t kHashedAtOnce = 2u << 20;
+constexpr std::size_t kHashedAtOnce = 2u << 20;  // as much of the file is in memory beside its weights
 
 void addHeader(Hasher &hasher, const TensorInfo &info)
 {

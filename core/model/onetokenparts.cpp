@@ -62,17 +62,16 @@ OneTokenProjection::OneTokenProjection(const OneTokenWeights &weights, const std
     : m_matrix(weights.matrix(name + ".weight")), m_lowRankA(weights.matrix(name + ".lora_a")),
       m_lowRankB(weights.matrix(name + ".lora_b")), m_low(static_cast<std::size_t>(weights.rows(name + ".lora_a"))),
       m_rows(weights.rows(name + ".weight")), m_together(panelsIn(m_matrix) ? kernels::kPanelRows : 1),
-      m_units((m_rows + m_together - 1) / m_together), m_bias(weights.copy(name + ".bias"))
+      m_bias(weights.copy(name + ".bias"))
 {
     const std::int64_t columns = std::visit([](const auto &matrix) { return matrix.columns; }, m_matrix);
-    const std::int64_t each = std::max<std::int64_t>(1, kWeightsPerPart / std::max<std::int64_t>(1, m_together * columns));
-    m_parts = std::min((m_units + each - 1) / each, kMostParts);
+    m_parts = std::min({(m_rows * columns + kWeightsPerPart - 1) / kWeightsPerPart, m_rows / m_together, kMostParts});
 }
 
-/// Parts are much the same, so that threads are done at the same time.
+/// Parts are much the same, so that threads are done at the same time. With the last go the rows behind the last panel.
 std::int64_t OneTokenProjection::firstRow(std::int64_t part) const
 {
-    return std::min(m_rows, m_units * part / m_parts * m_together);
+    return part == m_parts ? m_rows : m_rows * part / m_parts / m_together * m_together;
 }
 
 bool OneTokenProjection::takesInputOf(const OneTokenProjection &other) const

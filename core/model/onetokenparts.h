@@ -57,7 +57,7 @@ private:
     mutable const kernels::BlockInput *m_input = nullptr;  // that of this round: its own, or another projection's
     mutable Numbers m_low;  // A x
     std::int64_t m_rows = 0;
-    std::int64_t m_together = 1, m_units = 0;  // rows that no part separates, and how many times as many there are
+    std::int64_t m_together = 1;  // rows that no part separates
     std::int64_t m_parts = 0;
     Numbers m_bias;
 };

@@ -34,7 +34,7 @@ class Bpe {
 public:
     using Merge = std::pair<std::string_view, std::string_view>;
 
-    /// `merges` lowest rank first. ErrorCode::Malformed when one names a piece that `pieces` lacks.
+    /// `merges` lowest rank first; what they view is not kept. ErrorCode::Malformed when one names a piece that `pieces` lacks.
     static Result<Bpe> make(PieceIds pieces, const std::vector<Merge> &merges, const BpeOptions &options,
                             const std::string &where);
 

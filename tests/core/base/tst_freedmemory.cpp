@@ -3,7 +3,7 @@
 
 #include <QFile>
 #include <QTest>
-#include <cstdlib>
+#include <cstdint>
 #include <memory>
 #include <sys/resource.h>
 #include <unistd.h>
