@@ -103,7 +103,8 @@ HWY_INLINE void multiplyPanel(std::int64_t columns, Bytes block, const ByteInput
     constexpr std::int64_t elements = blockElements(Panel::kFormat), bytes = kPanelRows * blockBytes(Panel::kFormat);
     constexpr std::int64_t lines = (bytes + 63) / 64;
     constexpr int groups = static_cast<int>(elements) / Panel::kGroup;
-    // Each group fetches a share of a block's lines, but where that would cost it registers.
+    // With wide vectors a block's lines are all fetched with its first group: from memory a quarter faster than in shares. A
+    // block takes narrow ones so long that each group fetches its share.
     const auto firstLine = [](int group) { return kSlices > 1 ? lines * group / groups : group == 0 ? 0 : lines; };
     Values sums[kSlices];
     HWY_UNROLL(2)
